@@ -1,0 +1,39 @@
+"""thalweg: the exact gradient flow of neural networks, with its curvature.
+
+A thalweg is the line of steepest descent along a valley. Data flows one way:
+
+    data -> network (drawn by an initialization) -> flow -> trajectory -> curvature -> report
+
+Examples
+--------
+>>> import thalweg as tw
+>>> data = tw.data.sphere(20, 30, seed=1)
+>>> data.n, data.d
+(20, 30)
+"""
+
+from . import data, init
+from ._errors import InputError, MissingExtraError
+from ._outcome import Outcome
+from .data import Dataset
+from .flow import Audit, LossBelow, RunningState, Stationary, Stop, Trajectory, WallTime
+from .networks import ShallowNetwork
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Audit",
+    "Dataset",
+    "InputError",
+    "LossBelow",
+    "MissingExtraError",
+    "Outcome",
+    "RunningState",
+    "ShallowNetwork",
+    "Stationary",
+    "Stop",
+    "Trajectory",
+    "WallTime",
+    "data",
+    "init",
+]

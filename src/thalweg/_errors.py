@@ -1,0 +1,14 @@
+"""The exceptions a user can meet."""
+
+
+class InputError(ValueError):
+    """An argument, a file or a data set that cannot be used as given; the message names the remedy."""
+
+
+class MissingExtraError(ImportError):
+    """A feature needs an optional dependency; the message names the extra to install."""
+
+
+def missing_extra(package: str, extra: str) -> MissingExtraError:
+    """Build the error that says which extra provides `package`."""
+    return MissingExtraError(f"{package} is not installed. Install it with: pip install 'thalweg[{extra}]'")

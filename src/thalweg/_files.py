@@ -1,0 +1,54 @@
+"""Writing files so that a final name never holds half a file."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from ._errors import InputError
+from ._validate import output_path
+
+
+@contextmanager
+def atomic_writer(owner: str, path: str | Path) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path`; sync it and give it the final name only on success.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist or cannot be written.
+    """
+    final = output_path(owner, path)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{final.name}.", suffix=".tmp", dir=final.parent)
+    except OSError as error:
+        raise InputError(f"{owner} cannot write {str(final)!r}: {error.strerror}. Choose a writable folder.") from None
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)  # mkstemp makes private files; a result is an ordinary file
+        os.replace(name, final)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def write_text(owner: str, path: str | Path, text: str) -> Path:
+    """Write a UTF-8 text file atomically and return its path."""
+    with atomic_writer(owner, path) as stream:
+        stream.write(text.encode("utf-8"))
+    return Path(path)
+
+
+def write_with(owner: str, path: str | Path, write: Callable[[BinaryIO], object]) -> Path:
+    """Let `write` fill the stream of an atomic file and return its path."""
+    with atomic_writer(owner, path) as stream:
+        write(stream)
+    return Path(path)

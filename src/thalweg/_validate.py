@@ -1,0 +1,108 @@
+"""Checks of user input, with one voice.
+
+Every message reads: The 'X' parameter of Dataset must be ... Got ... It names the offending value, so that
+the user need not look for it.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._errors import InputError
+from ._typing import FloatArray, Seed
+
+
+def fail(owner: str, name: str, must: str, got: object) -> InputError:
+    """Build the one error message of this library for a bad parameter."""
+    return InputError(f"The '{name}' parameter of {owner} must {must}. Got {got}.")
+
+
+def real_array(owner: str, name: str, value: Any, ndim: int) -> FloatArray:
+    """Convert to a C-contiguous float64 array of `ndim` dimensions with finite entries only."""
+    try:
+        raw = np.asarray(value)
+        if raw.dtype.kind == "c":
+            raise TypeError("complex numbers")
+        array = np.ascontiguousarray(raw, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise fail(owner, name, "be an array of real numbers", error) from None
+    if array.ndim != ndim:
+        raise fail(owner, name, f"have {ndim} dimension(s)", f"shape {array.shape}")
+    finite(owner, name, array)
+    return array
+
+
+def finite(owner: str, name: str, array: FloatArray) -> None:
+    """Refuse NaN and infinities, naming the first one."""
+    bad = ~np.isfinite(array)
+    if bad.any():
+        where = tuple(int(k) for k in np.argwhere(bad)[0])
+        place = where[0] if len(where) == 1 else where
+        raise fail(owner, name, "be finite everywhere", f"{array[where]} at index {place} ({int(bad.sum())} in all)")
+
+
+def positive_int(owner: str, name: str, value: Any) -> int:
+    """Accept an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise fail(owner, name, "be an integer of at least 1", repr(value))
+    return int(value)
+
+
+def real(
+    owner: str,
+    name: str,
+    value: Any,
+    *,
+    above: float = -math.inf,
+    at_least: float = -math.inf,
+    below: float = math.inf,
+    at_most: float = math.inf,
+) -> float:
+    """Accept a finite real number within the given bounds."""
+    bounds = [
+        text
+        for limit, text in (
+            (above, f"above {above:g}"),
+            (at_least, f"at least {at_least:g}"),
+            (below, f"below {below:g}"),
+            (at_most, f"at most {at_most:g}"),
+        )
+        if math.isfinite(limit)
+    ]
+    must = " and ".join(["be a finite number", *bounds])
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise fail(owner, name, must, repr(value)) from None
+    if not (math.isfinite(number) and number > above and number >= at_least and number < below and number <= at_most):
+        raise fail(owner, name, must, repr(value))
+    return number
+
+
+def one_of(owner: str, name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """Accept one of a few words."""
+    if value not in choices:
+        raise fail(owner, name, f"be one of {', '.join(map(repr, choices))}", repr(value))
+    return str(value)
+
+
+def seed_sequence(owner: str, seed: Seed) -> np.random.SeedSequence:
+    """Turn an int, a SeedSequence or None (fresh entropy) into a SeedSequence."""
+    if isinstance(seed, np.random.SeedSequence):
+        return seed
+    if seed is None or (isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0):
+        return np.random.SeedSequence(seed)
+    raise fail(owner, "seed", "be a non-negative int, a numpy SeedSequence or None", repr(seed))
+
+
+def output_path(owner: str, path: str | Path) -> Path:
+    """Refuse, before any work is done, a path that cannot be written."""
+    path = Path(path)
+    folder = path.parent
+    if not folder.is_dir():
+        raise fail(owner, "path", "lie in an existing folder", f"{str(path)!r}: no folder {str(folder)!r}")
+    if path.is_dir():
+        raise fail(owner, "path", "be a file name", f"the folder {str(path)!r}")
+    return path

@@ -1,0 +1,130 @@
+"""When to stop a flow. Conditions compose with |."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .. import _validate as check
+from .._errors import InputError
+from .._outcome import Outcome
+from .._typing import FloatArray
+from ..networks.shallow import ShallowNetwork
+
+
+@dataclass(frozen=True)
+class RunningState:
+    """What a stop function sees after every accepted step.
+
+    Attributes
+    ----------
+    t, loss, curvature : float
+        Time, loss and local PL curvature.
+    residuals : array (n,)
+        Residuals; a view, not to be changed.
+    events : int
+        Mode changes so far.
+    seconds : float
+        Wall time so far.
+    network : callable
+        Call it to build the network of this state (not free for large ones).
+    """
+
+    t: float
+    loss: float
+    curvature: float
+    residuals: FloatArray
+    events: int
+    seconds: float
+    network: Callable[[], ShallowNetwork]
+
+
+class Stop:
+    """A stop condition: called on a RunningState, it returns an Outcome, or None to go on."""
+
+    def __call__(self, state: RunningState) -> Outcome | None:
+        raise NotImplementedError
+
+    def __or__(self, other: Stop | Callable[[RunningState], object]) -> Stop:
+        return AnyOf((self, as_stop(other)))
+
+    def __ror__(self, other: Callable[[RunningState], object]) -> Stop:
+        return AnyOf((as_stop(other), self))
+
+
+@dataclass(frozen=True)
+class LossBelow(Stop):
+    """Stop once L <= level."""
+
+    level: float
+
+    def __post_init__(self) -> None:
+        check.real("LossBelow", "level", self.level, above=0.0)
+
+    def __call__(self, state: RunningState) -> Outcome | None:
+        return Outcome.LOSS_BELOW if state.loss <= self.level else None
+
+
+@dataclass(frozen=True)
+class Stationary(Stop):
+    """Stop once the flow is at rest: local PL curvature at most `curvature`.
+
+    mu = 0 means that the loss no longer falls: a stationary point at positive loss.
+    """
+
+    curvature: float = 1e-10
+
+    def __post_init__(self) -> None:
+        check.real("Stationary", "curvature", self.curvature, above=0.0)
+
+    def __call__(self, state: RunningState) -> Outcome | None:
+        return Outcome.STATIONARY if state.curvature <= self.curvature else None
+
+
+@dataclass(frozen=True)
+class WallTime(Stop):
+    """Stop after some seconds of wall time, at the next accepted step."""
+
+    seconds: float
+
+    def __post_init__(self) -> None:
+        check.real("WallTime", "seconds", self.seconds, above=0.0)
+
+    def __call__(self, state: RunningState) -> Outcome | None:
+        return Outcome.WALL_TIME if state.seconds >= self.seconds else None
+
+
+@dataclass(frozen=True)
+class Predicate(Stop):
+    """Stop when a function of the running state returns something true."""
+
+    function: Callable[[RunningState], object]
+
+    def __call__(self, state: RunningState) -> Outcome | None:
+        answer = self.function(state)
+        if isinstance(answer, Outcome):
+            return answer
+        return Outcome.PREDICATE if answer else None
+
+
+@dataclass(frozen=True)
+class AnyOf(Stop):
+    """Stop when any of several conditions does; the first in order gives the outcome."""
+
+    stops: tuple[Stop, ...]
+
+    def __call__(self, state: RunningState) -> Outcome | None:
+        return next((outcome for stop in self.stops if (outcome := stop(state)) is not None), None)
+
+
+def as_stop(condition: object) -> Stop:
+    """Accept a Stop, a function of the running state, or None (never)."""
+    if condition is None:
+        return AnyOf(())
+    if isinstance(condition, type):
+        raise InputError(f"The 'stop' parameter must be an instance: write {condition.__name__}(...).")
+    if isinstance(condition, Stop):
+        return condition
+    if callable(condition):
+        return Predicate(condition)
+    raise check.fail("flow", "stop", "be a stop condition, a function of the running state, or None", repr(condition))

@@ -1,0 +1,136 @@
+"""The result of a flow: what happened, at every output time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+
+from .._errors import InputError
+from .._outcome import Outcome
+from .._typing import FloatArray, IntArray, ModeArray
+from ..data.dataset import Dataset
+from ..networks.shallow import ShallowNetwork
+from .audit import Audit
+
+
+def rebuild(start: ShallowNetwork, data: Dataset, moved: FloatArray, a: FloatArray) -> ShallowNetwork:
+    """Return the network whose hidden weights moved from `start` as `Snapshots` describes."""
+    W = start.W + (moved if data.d <= data.n else np.asarray((data.X.T @ moved.T).T))
+    return start.replace(W=W, a=a, invariant=start.invariant)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Snapshots(Sequence[ShallowNetwork]):
+    """The networks along a trajectory, built from what moved when asked for.
+
+    The hidden weights move in the span of the inputs. With d <= n, W(t) = W(0) + `moved`, moved (S, p, d);
+    with d > n, W(t) = W(0) + `moved` X, moved (S, p, n). `at[k]` is the row of `moved`, `a` (S, p) and `modes`
+    (S, p, n) that belongs to output time k, or -1 where no network was kept (long default outputs keep what
+    fits in memory; times asked for are always kept).
+    """
+
+    start: ShallowNetwork
+    data: Dataset
+    at: IntArray
+    moved: FloatArray
+    a: FloatArray
+    modes: ModeArray
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    @overload
+    def __getitem__(self, index: int) -> ShallowNetwork: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[ShallowNetwork]: ...
+    def __getitem__(self, index: int | slice) -> ShallowNetwork | list[ShallowNetwork]:
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        row = self._row(index)
+        return rebuild(self.start, self.data, self.moved[row], self.a[row])
+
+    def mode_map(self, index: int) -> ModeArray:
+        """Return the modes (p, n) at an output time: 1 active, -1 inactive, 0 sliding."""
+        return self.modes[self._row(index)]
+
+    @property
+    def kept(self) -> IntArray:
+        """Indices of the output times whose network was kept."""
+        return np.flatnonzero(self.at >= 0)
+
+    def _row(self, index: int) -> int:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"There are {len(self)} output times. Got index {index}.")
+        row = int(self.at[index])
+        if row < 0:
+            raise IndexError(
+                f"The network of output time {index} was not kept, to save memory. "
+                "Ask for the times you need with times=..., or take traj.final."
+            )
+        return row
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Trajectory:
+    """A gradient flow from its start to its outcome.
+
+    Attributes
+    ----------
+    t, loss : array (T,)
+        Output times and the loss L = (1/2n) sum_i r_i^2 there.
+    curvature : array (T,)
+        Local PL curvature mu(t) = -d log L/dt, by the exact identity with the true sliding multipliers.
+    curvature_lower, curvature_upper : array (T,)
+        Bounds of the local PL curvature at the state (see `thalweg.curvature`).
+    residuals : array (T, n)
+        r_i = y_i - h(x_i).
+    active, inactive, sliding : array (T,) of int
+        How many (neuron, sample) pairs are in each mode.
+    events : array (T,) of int
+        Mode changes since the previous output time.
+    steps : array (T,) of int
+        Macro steps since the previous output time.
+    networks : sequence of ShallowNetwork
+        The network at every output time, built when asked for.
+    final : ShallowNetwork
+        The last network; flow on from it.
+    outcome : Outcome
+        How the run ended, with advice.
+    audit : Audit
+        Independent checks of the run.
+    data : Dataset
+        The data the network was trained on.
+    settings : dict
+        What is needed to repeat the run: method, t_end, rtol, kernel.
+    """
+
+    t: FloatArray
+    loss: FloatArray
+    curvature: FloatArray
+    curvature_lower: FloatArray
+    curvature_upper: FloatArray
+    residuals: FloatArray
+    active: IntArray
+    inactive: IntArray
+    sliding: IntArray
+    events: IntArray
+    steps: IntArray
+    networks: Sequence[ShallowNetwork]
+    final: ShallowNetwork
+    outcome: Outcome
+    audit: Audit
+    data: Dataset
+    settings: dict[str, str | int | float | None]
+
+    @property
+    def average_curvature(self) -> FloatArray:
+        """Average PL curvature log(L(0)/L(t))/t, an array (T,); at t = 0 it is the local curvature."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            average = np.log(self.loss[0] / self.loss) / (self.t - self.t[0])
+        return np.where(self.t > self.t[0], average, self.curvature)
+
+    def __len__(self) -> int:
+        return len(self.t)

@@ -1,0 +1,5 @@
+"""Initializations of shallow networks."""
+
+from .dominated import dominated
+
+__all__ = ["dominated"]

@@ -1,0 +1,5 @@
+"""Networks: parameters, predictions, loss, files."""
+
+from .shallow import ShallowNetwork
+
+__all__ = ["ShallowNetwork"]
