@@ -1,0 +1,1 @@
+"""Independent ways to compute a gradient flow, none of which shares code with the library."""
