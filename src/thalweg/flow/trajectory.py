@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from .._errors import InputError
 from .._outcome import Outcome
 from .._typing import FloatArray, IntArray, ModeArray
 from ..data.dataset import Dataset
 from ..networks.shallow import ShallowNetwork
 from .audit import Audit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+    from rich.table import Table
+    from xarray import Dataset as XarrayDataset
 
 
 def rebuild(start: ShallowNetwork, data: Dataset, moved: FloatArray, a: FloatArray) -> ShallowNetwork:
@@ -27,9 +33,9 @@ class Snapshots(Sequence[ShallowNetwork]):
     """The networks along a trajectory, built from what moved when asked for.
 
     The hidden weights move in the span of the inputs. With d <= n, W(t) = W(0) + `moved`, moved (S, p, d);
-    with d > n, W(t) = W(0) + `moved` X, moved (S, p, n). `at[k]` is the row of `moved`, `a` (S, p) and `modes`
-    (S, p, n) that belongs to output time k, or -1 where no network was kept (long default outputs keep what
-    fits in memory; times asked for are always kept).
+    with d > n, W(t) = W(0) + `moved` X, moved (S, p, n). `at[k]` is the row of `moved`, `a` (S, p) and
+    `modes` (S, p, n) that belongs to output time k, or -1 where no network was kept (long default outputs
+    keep what fits in memory; times asked for are always kept).
     """
 
     start: ShallowNetwork
@@ -93,7 +99,7 @@ class Trajectory:
         Mode changes since the previous output time.
     steps : array (T,) of int
         Macro steps since the previous output time.
-    networks : sequence of ShallowNetwork
+    networks : Snapshots
         The network at every output time, built when asked for.
     final : ShallowNetwork
         The last network; flow on from it.
@@ -118,7 +124,7 @@ class Trajectory:
     sliding: IntArray
     events: IntArray
     steps: IntArray
-    networks: Sequence[ShallowNetwork]
+    networks: Snapshots
     final: ShallowNetwork
     outcome: Outcome
     audit: Audit
@@ -132,5 +138,78 @@ class Trajectory:
             average = np.log(self.loss[0] / self.loss) / (self.t - self.t[0])
         return np.where(self.t > self.t[0], average, self.curvature)
 
+    @property
+    def loss_bound(self) -> FloatArray:
+        """Upper bound L(0) exp(-integral of the lower curvature) of the loss, an array (T,).
+
+        The integral is the trapezoidal one over the output times, so it is as fine as they are.
+        """
+        lower = self.curvature_lower
+        pieces = np.diff(self.t) * (lower[1:] + lower[:-1]) / 2
+        return self.loss[0] * np.exp(-np.concatenate([[0.0], np.cumsum(pieces)]))
+
+    def plot(self) -> Figure:
+        """Draw loss, curvature, modes and residuals in one figure; see `thalweg.plot` for each alone.
+
+        Examples
+        --------
+        ``traj.plot().savefig("run.png")``
+        """
+        from ..plot import overview
+
+        return overview(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Save everything, the data included, to one .npz file that is complete or not there at all."""
+        from .storage import save
+
+        return save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Trajectory:
+        """Load a trajectory saved by `save`, equal to the last bit.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, truncated or of another kind.
+        """
+        from .storage import load
+
+        return load(path)
+
+    def to_pandas(self) -> DataFrame:
+        """Return a table of all series but the residuals, one row per time. Needs the extra `data`."""
+        from .export import to_pandas
+
+        return to_pandas(self)
+
+    def to_xarray(self) -> XarrayDataset:
+        """Return a labelled dataset over t and sample, with outcome and audit. Needs the extra `data`."""
+        from .export import to_xarray
+
+        return to_xarray(self)
+
     def __len__(self) -> int:
         return len(self.t)
+
+    def __repr__(self) -> str:
+        return (
+            f"Trajectory({self.data.name!r}, p={self.final.p}, t={self.t[-1]:.6g}, loss={self.loss[-1]:.3g}, "
+            f"{self.outcome.name}, {len(self)} output times)"
+        )
+
+    def __str__(self) -> str:
+        from ..report.table import as_text
+
+        return as_text(self)
+
+    def __rich__(self) -> Table:
+        from ..report.table import as_table
+
+        return as_table(self)
+
+    def _repr_html_(self) -> str:
+        from ..report.table import as_html
+
+        return as_html(self)

@@ -1,0 +1,123 @@
+"""Trajectories in files: one .npz with all that is needed to go on, and no pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._errors import InputError
+from .._files import atomic_writer
+from .._outcome import Outcome
+from ..data.dataset import Dataset
+from ..networks.shallow import ShallowNetwork
+from .audit import Audit
+from .trajectory import Snapshots, Trajectory
+
+_FORMAT = "thalweg-trajectory-1"
+_SERIES = (
+    "t",
+    "loss",
+    "curvature",
+    "curvature_lower",
+    "curvature_upper",
+    "residuals",
+    "active",
+    "inactive",
+    "sliding",
+    "events",
+    "steps",
+)
+_SNAPSHOTS = ("at", "moved", "a", "modes")
+
+
+def save(traj: Trajectory, path: str | Path) -> Path:
+    """Write a trajectory to one .npz file, atomically."""
+    arrays = {name: getattr(traj, name) for name in _SERIES}
+    arrays |= {f"snapshots_{name}": getattr(traj.networks, name) for name in _SNAPSHOTS}
+    arrays |= _network_parts("start", traj.networks.start) | _network_parts("final", traj.final)
+    arrays |= _data_parts(traj.data)
+    words = {
+        "name": traj.data.name,
+        "shape": [traj.data.n, traj.data.d],
+        "activation": traj.final.activation,
+        "slope": traj.final.slope,
+        "outcome": traj.outcome.name,
+        "audit": dataclasses.asdict(traj.audit),
+        "settings": traj.settings,
+    }
+    with atomic_writer("Trajectory.save", path) as stream:
+        # json writes floats so that they are read back to the last bit.
+        np.savez(stream, format=np.array(_FORMAT), words=np.array(json.dumps(words)), **arrays)
+    return Path(path)
+
+
+def load(path: str | Path) -> Trajectory:
+    """Read a trajectory written by `save`."""
+    try:
+        with open(path, "rb") as stream:
+            if not zipfile.is_zipfile(stream):
+                raise InputError(
+                    f"{str(path)!r} is not a complete saved Trajectory: it is truncated or foreign."
+                )
+            stream.seek(0)
+            stored = np.load(stream, allow_pickle=False)
+            if "format" not in stored:
+                raise InputError(f"{str(path)!r} is not a saved Trajectory.")
+            if (kind := str(stored["format"])) != _FORMAT:
+                raise InputError(
+                    f"{str(path)!r} holds {kind!r}, not the {_FORMAT!r} that this version reads."
+                )
+            return _assemble({name: stored[name] for name in stored.files})
+    except FileNotFoundError:
+        raise InputError(f"There is no file {str(path)!r}.") from None
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{str(path)!r} is not a complete saved Trajectory: {error}.") from None
+
+
+def _assemble(parts: dict[str, Any]) -> Trajectory:
+    words = json.loads(str(parts["words"]))
+    data = _data(parts, words)
+    start, final = _network("start", parts, words), _network("final", parts, words)
+    snapshots = {name: parts[f"snapshots_{name}"] for name in _SNAPSHOTS}
+    return Trajectory(
+        **{name: parts[name] for name in _SERIES},
+        networks=Snapshots(start, data, **snapshots),
+        final=final,
+        outcome=Outcome[words["outcome"]],
+        audit=Audit(**words["audit"]),
+        data=data,
+        settings=words["settings"],
+    )
+
+
+def _network_parts(prefix: str, network: ShallowNetwork) -> dict[str, Any]:
+    return {f"{prefix}_{name}": getattr(network, name) for name in ("W", "a", "invariant")}
+
+
+def _network(prefix: str, parts: dict[str, Any], words: dict[str, Any]) -> ShallowNetwork:
+    W, a, invariant = (parts[f"{prefix}_{name}"] for name in ("W", "a", "invariant"))
+    return ShallowNetwork(W, a, words["activation"], words["slope"], invariant)
+
+
+def _data_parts(data: Dataset) -> dict[str, Any]:
+    X: Any = data.X
+    if not data.is_sparse:
+        return {"y": data.y, "X": X}
+    return {"y": data.y, "X_data": X.data, "X_indices": X.indices, "X_indptr": X.indptr}
+
+
+def _data(parts: dict[str, Any], words: dict[str, Any]) -> Dataset:
+    if "X" in parts:
+        return Dataset(parts["X"], parts["y"], words["name"])
+    from scipy.sparse import csr_array
+
+    X = csr_array((parts["X_data"], parts["X_indices"], parts["X_indptr"]), shape=tuple(words["shape"]))
+    return Dataset(X, parts["y"], words["name"])

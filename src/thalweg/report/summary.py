@@ -1,0 +1,139 @@
+"""What a trajectory says, in words: one list of facts for the terminal, the notebook and the report."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..flow.trajectory import Trajectory
+
+# Beyond these an audit line is marked: the invariant and the output weights are kept to rounding, the energy
+# identity is a quadrature over the steps.
+_DRIFT_EXPECTED = 1e-9
+_ENERGY_EXPECTED = 1e-2
+_OUTPUT_EXPECTED = 1e-3
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line: a label, a value, and what the value means."""
+
+    label: str
+    value: str
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A trajectory in words: the verdict first, then the facts, then the checks, then what to do next."""
+
+    verdict: str
+    facts: tuple[Fact, ...]
+    checks: tuple[Fact, ...]
+    advice: tuple[str, ...]
+
+
+def summarize(traj: Trajectory) -> Summary:
+    """Put a trajectory into words."""
+    message, _, advice = str(traj.outcome).partition(". ")
+    checks, warnings = _checks(traj)
+    next_steps = (advice.rstrip("."), *warnings)
+    return Summary(
+        f"{message.rstrip('.')} (t = {traj.t[-1]:.6g}, loss {traj.loss[-1]:.3g})",
+        _facts(traj),
+        checks,
+        tuple(text for text in next_steps if text),
+    )
+
+
+def _facts(traj: Trajectory) -> tuple[Fact, ...]:
+    pairs = traj.data.n * traj.final.p
+    with np.errstate(divide="ignore"):
+        factor = traj.loss[0] / traj.loss[-1]
+    shares = [f"{name} {share(count[-1], pairs)}" for name, count in mode_counts(traj).items()]
+    return (
+        Fact("data", traj.data.name, f"{traj.data.n} samples x {traj.data.d} inputs"),
+        Fact("network", f"{traj.final.p} neurons, {activation(traj)}"),
+        Fact("time", f"{traj.t[0]:.6g} to {traj.t[-1]:.6g}", f"{len(traj)} output times"),
+        Fact("loss", f"{traj.loss[0]:.3g} to {traj.loss[-1]:.3g}", f"fell by a factor of {factor:.3g}"),
+        Fact(
+            "curvature",
+            f"{traj.curvature[-1]:.3g}",
+            f"-d log L/dt, in [{traj.curvature_lower[-1]:.3g}, {traj.curvature_upper[-1]:.3g}]",
+        ),
+        Fact("average", f"{traj.average_curvature[-1]:.3g}", "log(L(0)/L(t))/t"),
+        Fact("modes", ", ".join(shares), f"of {pairs} (neuron, sample) pairs"),
+        Fact(
+            "events", f"{int(traj.events.sum())}", f"mode changes, {traj.events.sum() / pairs:.2f} per pair"
+        ),
+        Fact("steps", f"{int(traj.steps.sum())}", "accepted"),
+    )
+
+
+def _checks(traj: Trajectory) -> tuple[tuple[Fact, ...], list[str]]:
+    audit = traj.audit
+    warnings = []
+
+    def judged(value: float, limit: float, meaning: str) -> str:
+        return f"ok: {meaning}" if not value > limit else f"LARGE: {meaning}, expected below {limit:g}"
+
+    if audit.largest_loss_increase > 0:
+        warnings.append(
+            "The loss rose within a step, which the flow never does: do not use this run, report it"
+        )
+    # Near a tangency z is about velocity^2: an error e moves the path to the other branch if velocity^2 < e.
+    near = audit.tangential_distance**2 < audit.local_error
+    if near:
+        warnings.append(
+            "A crossing came close to tangential, another path may lie near: run traj.conditioning()"
+        )
+    checks = (
+        Fact(
+            "invariant drift",
+            f"{audit.invariant_drift:.1e}",
+            judged(audit.invariant_drift, _DRIFT_EXPECTED, "a^2 - |w|^2 is conserved"),
+        ),
+        Fact(
+            "energy identity",
+            f"{audit.energy_error:.1e}",
+            judged(audit.energy_error, _ENERGY_EXPECTED, "curvature integrates to log loss"),
+        ),
+        Fact(
+            "loss increase",
+            f"{audit.largest_loss_increase:.1e}",
+            judged(audit.largest_loss_increase, 0.0, "over any step, must be 0"),
+        ),
+        Fact("local error", f"{audit.local_error:.1e}", "relative, of the residuals, per step"),
+        Fact(
+            "tangential distance",
+            f"{audit.tangential_distance:.1e}" if math.isfinite(audit.tangential_distance) else "none",
+            ("NEAR: " if near else "ok: ") + "the flow map jumps where it is 0",
+        ),
+        Fact(
+            "output weights",
+            f"{audit.output_weight_error:.1e}",
+            judged(audit.output_weight_error, _OUTPUT_EXPECTED, "from the invariant and integrated"),
+        ),
+    )
+    return checks, warnings
+
+
+def mode_counts(traj: Trajectory) -> dict[str, np.ndarray]:
+    """Return the counts (T,) of pairs in each mode, by the name of the mode."""
+    return {"active": traj.active, "inactive": traj.inactive, "sliding": traj.sliding}
+
+
+def activation(traj: Trajectory) -> str:
+    """Return the activation in words."""
+    network = traj.final
+    return f"leaky ReLU with slope {network.slope:g}" if network.slope else "ReLU"
+
+
+def share(count: float, of: int) -> str:
+    """Return a share in percent, with one digit more where it is small."""
+    percent = 100.0 * float(count) / of
+    return f"{percent:.0f} %" if percent == 0 or percent >= 10 else f"{percent:.2g} %"
