@@ -1,6 +1,20 @@
 """Data: drawn from a law, or loaded from a file."""
 
+from .coherence import Coherence
+from .contradictions import Contradictions
 from .dataset import Dataset
-from .laws import orthogonal, sphere
+from .example import example
+from .files import load
+from .laws import equicorrelated, orthogonal, sphere, teacher
 
-__all__ = ["Dataset", "orthogonal", "sphere"]
+__all__ = [
+    "Coherence",
+    "Contradictions",
+    "Dataset",
+    "equicorrelated",
+    "example",
+    "load",
+    "orthogonal",
+    "sphere",
+    "teacher",
+]

@@ -72,7 +72,8 @@ class ShallowNetwork:
         if W.shape[0] == 0 or W.shape[1] == 0:
             raise check.fail(owner, "W", "have at least one neuron and one input", f"shape {W.shape}")
         if a.shape != W.shape[:1]:
-            raise check.fail(owner, "a", f"have shape ({W.shape[0]},), one entry per row of W", f"shape {a.shape}")
+            must = f"have shape ({W.shape[0]},), one entry per row of W"
+            raise check.fail(owner, "a", must, f"shape {a.shape}")
         check.one_of(owner, "activation", self.activation, ("relu", "leaky_relu"))
         if self.activation == "relu":
             if self.slope != 0:
@@ -107,11 +108,11 @@ class ShallowNetwork:
 
     def preactivations(self, X: Inputs) -> FloatArray:
         """Return z_ji = <w_j, x_i> as an array (p, n)."""
-        if not hasattr(X, "tocsr"):
-            X = check.real_array("ShallowNetwork", "X", X, 2)
-        if X.shape[1] != self.d:
-            raise check.fail("ShallowNetwork", "X", f"have {self.d} columns, as W has", f"shape {X.shape}")
-        return np.ascontiguousarray(np.asarray(X @ self.W.T).T)
+        owner = "ShallowNetwork"
+        inputs: Any = X if hasattr(X, "tocsr") else check.real_array(owner, "X", X, 2)
+        if inputs.shape[1] != self.d:
+            raise check.fail(owner, "X", f"have {self.d} columns, as W has", f"shape {inputs.shape}")
+        return np.ascontiguousarray(np.asarray(inputs @ self.W.T).T)
 
     def activate(self, z: FloatArray) -> FloatArray:
         """Apply the activation entry by entry."""
@@ -174,9 +175,9 @@ class ShallowNetwork:
             with np.load(path, allow_pickle=False) as stored:
                 if str(stored["format"]) != _FORMAT:
                     raise InputError(f"{str(path)!r} is not a saved ShallowNetwork.")
-                return cls(
-                    stored["W"], stored["a"], str(stored["activation"]), float(stored["slope"]), stored["invariant"]
-                )
+                names = ("W", "a", "activation", "slope", "invariant")
+                W, a, activation, slope, invariant = (stored[name] for name in names)
+                return cls(W, a, str(activation), float(slope), invariant)
         except FileNotFoundError:
             raise InputError(f"There is no file {str(path)!r}.") from None
         except InputError:
