@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from oracles import brute_force, closed_forms, euler
 from scipy.integrate import quad, solve_ivp
+
+from oracles import brute_force, closed_forms, euler
 
 TIMES = np.linspace(0.0, 6.0, 13)
 

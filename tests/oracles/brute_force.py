@@ -3,8 +3,9 @@
 Between events the modes of all pairs are fixed and the smooth equations in (w, a) are integrated by DOP853 at
 rtol 1e-12; events are located by brentq on its dense output. Inputs on one line through the origin share one
 kink, the hyperplane <w, u> = 0, with a force Q+ on its positive side, Q- on the other and anything between
-them on it. At an event all combinations of sides (+, -, on) of the neuron's kinks at zero are tried; the right
-one is consistent with its own velocity. The output weights are integrated, so that a^2 - |w|^2 is a check.
+them on it. At an event all combinations of sides (+, -, on) of the neuron's kinks at zero are tried; the
+right one is consistent with its own velocity, and stays so for a short while if that leaves several. The
+output weights are integrated, so that a^2 - |w|^2 is a check.
 """
 
 from dataclasses import dataclass, field
@@ -169,7 +170,7 @@ class _Arc:
         free = self.drives(r)[1]
         power = (a**2 * (free**2).sum(1) + (s @ r) ** 2).sum()
         z = np.where(self.modes == 0, 0.0, W @ problem.X.T)
-        mu = 2 / (problem.n * problem.p) * power / (r @ r)
+        mu = 2 / (problem.n * problem.p) * power / max(r @ r, np.finfo(float).tiny)
         return W.copy(), z, a.copy(), r, r @ r / (2 * problem.n), mu, self.modes
 
 
@@ -222,8 +223,9 @@ def _resolve(problem, state, sides, at_zero):
         if not arcs:
             raise Ambiguous("no combination of sides is consistent")
         return arcs[0]
+    alive = []
     for ahead in (1e-5, 1e-6, 1e-7, 1e-4, 1e-3):
-        alive = [arc for arc in arcs if _survives(arc, state, ahead)]
+        alive = [arc for arc in arcs if _survives(arc, state, ahead)] or alive
         if len(alive) == 1:
             return alive[0]
     velocities = [arc(0.0, state) for arc in alive]
@@ -297,10 +299,10 @@ def flow(W, a, X, y, times, slope=0.0, rtol=1e-12, max_events=400):
         near = arc.margins(state)
         m = len(problem.U)
         hit = {}
-        for j in range(problem.p):
+        for j in np.flatnonzero(arc.gain.any(axis=1)):  # a neuron that died at a kink stays dead
             margins = np.minimum(near[j, :m], near[j, m : 2 * m])
             if (margins <= _AT_ZERO).any() or near[j, 2 * m] <= _AT_ZERO:
-                hit[j] = np.flatnonzero((margins <= _AT_ZERO) | (arc.sides[j] == 0))
+                hit[int(j)] = np.flatnonzero((margins <= _AT_ZERO) | (arc.sides[j] == 0))
         after = _resolve(problem, state, arc.sides, hit)
         for j, k in np.argwhere(after.sides != arc.sides):
             samples = tuple(int(i) for i in np.flatnonzero(problem.kink == k))

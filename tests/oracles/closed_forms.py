@@ -9,14 +9,15 @@ import numpy as np
 class OneDirection:
     """One neuron that moves along one unit direction, fitted to one sample.
 
-    With omega the component of w along the direction, and z = k omega the slope times the preactivation of the
-    only sample that drives it, the flow is
+    With omega the component of w along the direction and sigma(z) = k omega at the only sample that drives
+    it, the flow is
         omega' = (k/n) a r,  a' = (k/n) omega r,  r = y - k a omega.
-    u = a + omega and v = a - omega satisfy u' = (k r/n) u, v' = -(k r/n) v: u v = c = a^2 - omega^2 stays, and
-    E = u^2 obeys the Riccati equation E' = -(k^2/2n)(E - E+)(E - E-), E+- = 2y/k +- sqrt((2y/k)^2 + c^2).
+    u = a + omega and v = a - omega satisfy u' = (k r/n) u, v' = -(k r/n) v, so that u v = c = a^2 - omega^2
+    stays, and E = u^2 obeys the Riccati equation
+        E' = -(k^2/2n) (E - E+) (E - E-),  E+- = 2y/k +- sqrt((2y/k)^2 + c^2).
 
-    It covers a single sample (k = |x|); a leaky neuron on its negative side (k = slope |x|); and a neuron that
-    slides on one input while another drives it (k = the part of |x| orthogonal to the stuck input).
+    It covers a single sample (k = |x|); a leaky neuron on its negative side (k = slope |x|); and a neuron
+    that slides on one input while another drives it (k = the part of |x| orthogonal to the stuck input).
     """
 
     k: float

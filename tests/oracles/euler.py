@@ -1,6 +1,7 @@
 """Explicit Euler with tiny steps and Richardson extrapolation, which says how far it can be trusted.
 
-It takes 1[z > 0] at its word and knows nothing else of kinks: sliding comes out as chatter of one step's size.
+It takes 1[z > 0] at its word and knows nothing else of kinks:
+sliding comes out as chatter the size of a step.
 """
 
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ import numpy as np
 class Extrapolated:
     """Extrapolated z (p, n) and a (p,) at the end, and how far to trust them.
 
-    The error is the larger of what halving the step changed and of what one step changes: events fall anywhere
-    in a step, so that two extrapolated values can agree by accident.
+    The error is the larger of what halving the step changed and of what one step changes: events fall
+    anywhere in a step, so that two extrapolated values can agree by accident.
     """
 
     z: np.ndarray
