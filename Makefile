@@ -38,7 +38,8 @@ $(VENV)/docs.stamp: $(VENV)/package.stamp
 	@touch $@
 
 demo: $(VENV)/package.stamp  ## flow on real and random data, with a report
-	$(BIN)/thalweg demo
+	@mkdir -p out
+	$(BIN)/thalweg demo --report out/demo.html
 
 test: $(VENV)/dev.stamp  ## all tests and doctests
 	$(BIN)/python -m pytest -n $(WORKERS)

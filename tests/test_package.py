@@ -69,8 +69,11 @@ def package_files() -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
 
 
-def test_package_holds_its_type_marker():
-    assert "py.typed" in package_files()
+@pytest.mark.parametrize(
+    "name", ["py.typed", "report/templates/report.html.j2", "data/files/stdlib.npz", "data/files/NOTICE.md"]
+)
+def test_package_holds_what_is_not_code(name):
+    assert package_files()[name].stat().st_size > 0 or name == "py.typed"
 
 
 def test_dependencies_are_declared():
