@@ -1,0 +1,64 @@
+"""The command line: one file per verb.
+
+Exit codes: 0 done; 1 ran, but the answer is no; 2 bad input, with one line on stderr.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .._errors import InputError, MissingExtraError
+from .demo import demo
+from .doctor import doctor
+from .flow import flow
+
+__all__ = ["app", "main"]
+
+
+class _Verbs(TyperGroup):
+    """The verbs; bad input to any of them ends in one line on stderr and exit code 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (InputError, MissingExtraError) as error:
+            typer.echo(f"thalweg: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    name="thalweg",
+    cls=_Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(demo)
+app.command()(flow)
+app.command()(doctor)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"thalweg {version('thalweg')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _thalweg(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """The exact gradient flow of neural networks, with its curvature."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,153 @@
+"""thalweg flow: follow the gradient flow on a data file or on a law."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .. import _validate as check
+from .._errors import InputError
+from .._outcome import Outcome
+from ._output import JsonOption, in_numbers, print_json, say, writable
+
+if TYPE_CHECKING:
+    from numpy.random import SeedSequence
+
+    from ..data.dataset import Dataset
+    from ..networks.shallow import ShallowNetwork
+
+
+class Law(StrEnum):
+    """Laws that data can be drawn from."""
+
+    sphere = "sphere"
+    orthogonal = "orthogonal"
+
+
+class Init(StrEnum):
+    """Laws that a network can be drawn from."""
+
+    dominated = "dominated"
+    balanced = "balanced"
+    gaussian = "gaussian"
+
+
+class Activation(StrEnum):
+    """Activations."""
+
+    relu = "relu"
+    leaky_relu = "leaky_relu"
+
+
+def flow(
+    data: Annotated[Path | None, typer.Option(help="Data file: .npz, .csv or .tsv.")] = None,
+    target: Annotated[str | None, typer.Option(help="Column of the data file that holds the labels.")] = None,
+    law: Annotated[Law | None, typer.Option(help="Draw the data from a law instead.")] = None,
+    n: Annotated[int | None, typer.Option("--n", help="Samples to draw from the law.")] = None,
+    d: Annotated[int | None, typer.Option("--d", help="Inputs of the law (orthogonal: d = n).")] = None,
+    width: Annotated[int, typer.Option(help="Number of neurons.")] = 30,
+    init: Annotated[Init, typer.Option(help="Law of the start.")] = Init.dominated,
+    activation: Annotated[Activation, typer.Option(help="Activation.")] = Activation.relu,
+    slope: Annotated[float, typer.Option(help="Slope below zero of leaky_relu.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the start, and of the law.")] = 0,
+    t_end: Annotated[float, typer.Option(help="Time to flow to.")] = 100.0,
+    rtol: Annotated[float, typer.Option(help="Relative tolerance.")] = 1e-6,
+    loss_below: Annotated[
+        float | None, typer.Option(help="Stop at this loss; exit code 1 if not reached.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Threads to compute with.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Save the trajectory here (.npz).")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML report here.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow the exact gradient flow of a one-hidden-layer network.
+
+    Ctrl-C stops early; what was computed is shown and saved.
+
+    Examples:
+
+      thalweg flow --data genes.csv --target relapse --width 60 --report genes.html
+
+      thalweg flow --law sphere --n 60 --d 2000 --t-end 120 --out run.npz
+
+      thalweg flow --law orthogonal --n 500 --loss-below 1e-6 --json
+    """
+    writable("--out", out)
+    writable("--report", report)
+    if out is not None and out == report:
+        raise InputError(f"--out and --report must be two files. Got {str(out)!r} for both.")
+    data_seed, start_seed = check.seed_sequence("thalweg flow", seed).spawn(2)
+    dataset = _data(data, target, law, n, d, data_seed)
+    network = _start(init, dataset.d, width, start_seed, activation, slope)
+    from .. import LossBelow
+    from .. import flow as follow
+
+    traj = follow(
+        network,
+        dataset,
+        t_end=t_end,
+        rtol=rtol,
+        stop=None if loss_below is None else LossBelow(loss_below),
+        progress=not as_json,
+        threads=threads,
+    )
+    saved = []
+    if out is not None:
+        saved.append(traj.save(out))
+    if report is not None:
+        from ..report import write
+
+        saved.append(write(traj, report, title=f"Gradient flow on {dataset.name}", command=_command()))
+    if as_json:
+        print_json(in_numbers(traj) | {"saved": [str(path) for path in saved]})
+    else:
+        from rich.console import Console
+
+        Console().print(traj)
+        if saved:
+            say("saved", ", ".join(str(path) for path in saved))
+    missed = loss_below is not None and traj.loss[-1] > loss_below
+    if missed or traj.outcome.failed or traj.outcome is Outcome.INTERRUPTED:
+        raise typer.Exit(1)
+
+
+def _data(
+    file: Path | None, target: str | None, law: Law | None, n: int | None, d: int | None, seed: SeedSequence
+) -> Dataset:
+    from ..data import load, orthogonal, sphere
+
+    if (file is None) == (law is None):
+        raise InputError("Give the data by one of --data FILE and --law sphere|orthogonal.")
+    if file is not None:
+        if n is not None or d is not None:
+            raise InputError("--n and --d belong to --law; the file given by --data has its own size.")
+        return load(file, target)
+    if target is not None:
+        raise InputError("--target belongs to --data; a law draws its own labels.")
+    if n is None:
+        raise InputError(f"--law {law.value if law else ''} needs --n, the number of samples.")
+    if law is Law.orthogonal:
+        if d not in (None, n):
+            raise InputError(f"--law orthogonal has as many inputs as samples: leave out --d. Got {d}.")
+        return orthogonal(n, seed=seed)
+    if d is None:
+        raise InputError("--law sphere needs --d, the number of inputs.")
+    return sphere(n, d, seed=seed)
+
+
+def _start(
+    init: Init, d: int, width: int, seed: SeedSequence, activation: Activation, slope: float
+) -> ShallowNetwork:
+    from .. import init as laws
+
+    draw = {Init.dominated: laws.dominated, Init.balanced: laws.balanced, Init.gaussian: laws.gaussian}[init]
+    return draw(d, width, seed=seed, activation=activation.value, slope=slope)
+
+
+def _command() -> str:
+    return shlex.join(["thalweg", *sys.argv[1:]])
