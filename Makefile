@@ -47,7 +47,7 @@ test: $(VENV)/dev.stamp  ## all tests and doctests
 lint: $(VENV)/dev.stamp  ## ruff, its formatter and pyright
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(VENV)/dev.stamp  ## put the code into form
 	$(BIN)/ruff check --fix
