@@ -15,6 +15,8 @@ from .._files import atomic_writer
 from .dataset import Dataset
 from .tables import read_table
 
+# What NumPy, zipfile and zlib raise on files that are not what they should be.
+_BROKEN = (EOFError, KeyError, NotImplementedError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 _SPARSE_PARTS = ("X_data", "X_indices", "X_indptr", "X_shape")
 
 
@@ -85,14 +87,14 @@ def save(data: Dataset, path: str | Path) -> Path:
 
 def _read_npz(path: Path, target: str | None) -> tuple[Any, Any, str]:
     try:
-        stored = np.load(path, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            raise InputError(f"{str(path)!r} holds a single array. Save X and y with np.savez.")
-        with stored:
+        with path.open("rb") as stream:  # given a path, np.load leaves a broken file open
+            stored = np.load(stream, allow_pickle=False)
+            if isinstance(stored, np.ndarray):
+                raise InputError(f"{str(path)!r} holds a single array. Save X and y with np.savez.")
             return _inputs(path, stored), _labels(path, stored, target), str(stored.get("name", path.name))
     except InputError:
         raise
-    except (EOFError, KeyError, NotImplementedError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except _BROKEN as error:
         raise InputError(f"{str(path)!r} is not a complete .npz file of plain arrays: {error}.") from None
 
 

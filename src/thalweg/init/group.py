@@ -52,7 +52,7 @@ def group(
         c = tanh(s + artanh c0),   N = N0 G^2 / (1 + (2 N0/(p D)) I),   G = cosh s + c0 sinh s,
         I = (1 - c0^2) s/2 + (1 + c0^2) sinh(2s)/4 + c0 (cosh(2s) - 1)/2.
 
-    For inputs of norm k in a group, read p/k^2 for p, k D for D and k c_i for the labels' share.
+    For inputs of norm k in the group, read p/k^2 for p and k D for D.
 
     Examples
     --------

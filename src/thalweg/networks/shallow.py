@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
     from ..data.dataset import Dataset
 
 _FORMAT = "thalweg-shallow-network-1"
+# What NumPy, zipfile and zlib raise on files that are not what they should be.
+_BROKEN = (
+    OSError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 # A given invariant may differ from a^2 - |w|^2 by the rounding of a long run, not by more.
 _INVARIANT_SLACK = 1e-6
 
@@ -172,7 +184,8 @@ class ShallowNetwork:
             If the file is missing, truncated or of another kind.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            # Given a path, np.load leaves a broken file open.
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 if str(stored["format"]) != _FORMAT:
                     raise InputError(f"{str(path)!r} is not a saved ShallowNetwork.")
                 names = ("W", "a", "activation", "slope", "invariant")
@@ -182,7 +195,7 @@ class ShallowNetwork:
             raise InputError(f"There is no file {str(path)!r}.") from None
         except InputError:
             raise
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except _BROKEN as error:
             raise InputError(f"{str(path)!r} is not a complete saved ShallowNetwork: {error}.") from None
 
     def replace(self, **changes: Any) -> ShallowNetwork:
