@@ -150,7 +150,7 @@ def _lanczos(data: Dataset, which: str) -> float | None:
     X = data.X
     K: Any = LinearOperator((data.n, data.n), matvec=lambda v: X @ (X.T @ v))  # pyright: ignore[reportCallIssue]
     start = np.random.default_rng(0).standard_normal(data.n)  # ARPACK's own start is not reproducible
-    settings: Any = {"v0": start, "ncv": 60, "maxiter": 6, "tol": 1e-3}
+    settings: Any = {"v0": start, "ncv": 40, "maxiter": 20, "tol": 1e-3}
     try:
         value = np.ravel(eigsh(K, k=1, which=which, return_eigenvectors=False, **settings))[0]
     except ArpackNoConvergence:
