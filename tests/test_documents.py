@@ -1,0 +1,57 @@
+"""What README, tutorial and example show is run as it stands."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import thalweg as tw
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def run(code: str, folder: Path) -> str:
+    """Run code in a fresh interpreter with warnings as errors and return what it printed."""
+    environment = {"MPLBACKEND": "Agg", "MPLCONFIGDIR": str(folder), "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/tutorial.md"])
+def test_code_of_a_document_runs(document, tmp_path):
+    blocks = BLOCK.findall((ROOT / document).read_text(encoding="utf-8"))
+    assert blocks
+    run("\n".join(blocks), tmp_path)
+
+
+def test_example_runs(tmp_path):
+    said = run((ROOT / "examples" / "first_flow.py").read_text(encoding="utf-8"), tmp_path)
+    assert "first_flow.html" in said
+    assert (tmp_path / "first_flow.html").stat().st_size > 0
+
+
+def test_links_between_documents_lead_somewhere():
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    targets = [
+        (document, target.partition("#")[0])
+        for document in documents
+        for target in re.findall(r"\]\(([^)]+)\)", document.read_text(encoding="utf-8"))
+        if "://" not in target
+    ]
+    assert targets
+    assert not [(str(a), b) for a, b in targets if not (a.parent / b).exists()]
+
+
+def test_every_public_name_is_in_the_reference():
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert set(tw.__all__) <= set(re.findall(r"^::: thalweg\.(\w+)", reference, re.MULTILINE))
