@@ -8,15 +8,16 @@ Examples
 --------
 >>> import thalweg as tw
 >>> data = tw.data.sphere(20, 30, seed=1)
->>> data.n, data.d
-(20, 30)
+>>> traj = tw.flow(tw.init.dominated(30, 8, seed=2), data, t_end=20.0)
+>>> bool(traj.loss[-1] < traj.loss[0])
+True
 """
 
 from . import data, init
 from ._errors import InputError, MissingExtraError
 from ._outcome import Outcome
 from .data import Dataset
-from .flow import Audit, LossBelow, RunningState, Stationary, Stop, Trajectory, WallTime
+from .flow import Audit, LossBelow, RunningState, Stationary, Stop, Trajectory, WallTime, flow
 from .networks import ShallowNetwork
 
 __version__ = "0.1.0"
@@ -35,5 +36,6 @@ __all__ = [
     "Trajectory",
     "WallTime",
     "data",
+    "flow",
     "init",
 ]

@@ -43,9 +43,11 @@ class Coordinates:
         return self.basis.shape[1]
 
     @cached_property
-    def largest_singular_value(self) -> float:
-        """|X|_2."""
-        return float(np.linalg.norm(self.basis, 2))
+    def extreme_eigenvalues(self) -> tuple[float, float]:
+        """Smallest and largest eigenvalue of the Gram matrix K = X X^T; the smallest is 0 if n > m."""
+        values = np.linalg.eigvalsh(self.basis.T @ self.basis)
+        smallest = max(float(values[0]), 0.0) if self.dimension == self.data.n else 0.0
+        return smallest, float(values[-1])
 
     def reduce(self, W: FloatArray) -> FloatArray:
         """Return the coordinates (p, m) of hidden weights (p, d)."""

@@ -1,0 +1,209 @@
+"""tw.flow: choose an engine, drive it through the output times, gather the trajectory."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import _validate as check
+from .._errors import InputError
+from .._outcome import Outcome
+from .._typing import FloatArray
+from ..data.dataset import Dataset
+from ..networks.shallow import ShallowNetwork
+from .engine import Engine
+from .interrupt import DeferredInterrupt
+from .progress import Progress
+from .recorder import Recorder
+from .stops import RunningState, as_stop
+from .trajectory import Trajectory
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+def flow(
+    network: ShallowNetwork,
+    data: Dataset,
+    *,
+    t_end: float,
+    times: ArrayLike | None = None,
+    rtol: float = 1e-6,
+    stop: object = None,
+    progress: bool | None = None,
+    kernel: str = "numba",
+    threads: int = 1,
+    accept_contradictions: bool = False,
+) -> Trajectory:
+    """Compute the exact gradient flow d theta/dt = -p grad L of a shallow ReLU or leaky ReLU network.
+
+    Pairs of a neuron and a sample that slide along their kink are resolved exactly. The loss never increases, the
+    invariants a_j^2 - |w_j|^2 hold to rounding, and the local PL curvature is the true one. Orthogonal inputs
+    take a path that costs O(np) per step.
+
+    Parameters
+    ----------
+    network : ShallowNetwork
+        The start.
+    data : Dataset
+        Inputs and labels, n and d of any size.
+    t_end : float
+        Time to flow for.
+    times : array (T,), optional
+        Output times, increasing, within [0, t_end]. By default the start, the end and several hundred accepted
+        steps between.
+    rtol : float
+        Relative accuracy asked of preactivations, output weights, residuals and loss, in [1e-12, 1e-2].
+    stop : Stop or function, optional
+        When to stop earlier: LossBelow, Stationary, WallTime, any function of the running state, and their
+        compositions with |. A run that stops early returns the output times it reached and the time it stopped.
+    progress : bool, optional
+        Show a progress bar. By default on a terminal, for runs of over two seconds.
+    kernel : {"numba", "numpy"}
+        Compiled kernels, or their slow twin written with NumPy.
+    threads : int
+        Threads to share the neurons and the matrix products among.
+    accept_contradictions : bool
+        Flow even if equal inputs carry different labels, which no network can fit.
+
+    Returns
+    -------
+    Trajectory
+        With the outcome and an audit. Ctrl-C returns what has been computed so far; twice raises.
+
+    Raises
+    ------
+    InputError
+        For a network that does not fit the data, parameters out of range, or contradicting labels.
+
+    Notes
+    -----
+    The flow is a differential inclusion; see the chapter on sliding in the documentation. For generic inputs its
+    solution is unique except at tangential hits of a concave kink, near which `Trajectory.conditioning` tells
+    whether another branch lies within reach.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> data = tw.data.sphere(10, 50, seed=1)
+    >>> traj = tw.flow(tw.init.dominated(50, 8, seed=2), data, t_end=10.0, times=[0.0, 5.0, 10.0])
+    >>> traj.loss.shape, bool(traj.loss[2] < traj.loss[0])
+    ((3,), True)
+    """
+    wanted = _checked(network, data, t_end, times, rtol, kernel, threads)
+    if data.contradictions and not accept_contradictions:
+        raise InputError(
+            f"The labels contradict each other: {data.contradictions.text}. Drop or correct these samples, or pass "
+            "accept_contradictions=True to flow to that level."
+        )
+    condition = as_stop(stop)
+    begun = time.monotonic()
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=threads, user_api="blas"), DeferredInterrupt() as interrupt:
+        engine = _engine(network, data, rtol, kernel, threads)
+        recorder = Recorder(engine, network, data, wanted)
+        floor = _rounding_floor(data, engine.residuals)
+        with Progress(progress, t_end) as bar:
+            outcome = _drive(engine, t_end, wanted, condition, recorder, floor, interrupt, bar.show, begun)
+        settings: dict[str, str | int | float | None] = {
+            "method": engine.name,
+            "t_end": float(t_end),
+            "rtol": float(rtol),
+            "kernel": kernel,
+            "threads": threads,
+        }
+        return recorder.trajectory(outcome, settings)
+
+
+def _checked(
+    network: object,
+    data: object,
+    t_end: object,
+    times: ArrayLike | None,
+    rtol: object,
+    kernel: object,
+    threads: object,
+) -> FloatArray | None:
+    """Validate the arguments of `flow`; return the output times."""
+    if not isinstance(network, ShallowNetwork):
+        raise check.fail("flow", "network", "be a ShallowNetwork", type(network).__name__)
+    if not isinstance(data, Dataset):
+        raise check.fail("flow", "data", "be a Dataset (tw.Dataset(X, y))", type(data).__name__)
+    if network.d != data.d:
+        raise check.fail("flow", "network", f"have {data.d} inputs, as the data have", f"d = {network.d}")
+    end = check.real("flow", "t_end", t_end, above=0.0)
+    check.real("flow", "rtol", rtol, at_least=1e-12, at_most=1e-2)
+    check.one_of("flow", "kernel", kernel, ("numba", "numpy"))
+    check.positive_int("flow", "threads", threads)
+    if times is None:
+        return None
+    wanted = check.real_array("flow", "times", times, 1)
+    if not wanted.size:
+        raise check.fail("flow", "times", "have at least one entry (or be left out)", "none")
+    if (np.diff(wanted) <= 0).any():
+        place = int(np.argmax(np.diff(wanted) <= 0))
+        raise check.fail("flow", "times", "increase", f"{wanted[place]:g} before {wanted[place + 1]:g}")
+    if wanted[0] < 0 or wanted[-1] > end * (1 + 1e-12):
+        outside = wanted[0] if wanted[0] < 0 else wanted[-1]
+        raise check.fail("flow", "times", f"lie within [0, t_end = {end:g}]", f"{outside:g}")
+    return np.minimum(wanted, end)
+
+
+def _engine(network: ShallowNetwork, data: Dataset, rtol: float, kernel: str, threads: int) -> Engine:
+    """Choose the engine for these inputs."""
+    if data.is_orthogonal:
+        from .orthogonal import OrthogonalEngine
+
+        return OrthogonalEngine(network, data, rtol=rtol, kernel=kernel, threads=threads)
+    from .sliding import SlidingEngine
+
+    return SlidingEngine(network, data, rtol=rtol, kernel=kernel, threads=threads)
+
+
+def _rounding_floor(data: Dataset, residuals: FloatArray) -> float:
+    """Return the loss at which residuals are nothing but rounding."""
+    scale = float(np.abs(data.y).max() + np.abs(data.y - residuals).max())
+    return 0.5 * (64 * EPS * scale) ** 2
+
+
+def _drive(
+    engine: Engine,
+    t_end: float,
+    wanted: FloatArray | None,
+    condition: Callable[[RunningState], Outcome | None],
+    recorder: Recorder,
+    floor: float,
+    interrupt: DeferredInterrupt,
+    show: Callable[[RunningState], None],
+    begun: float,
+) -> Outcome:
+    """Step the engine from output time to output time until something ends the run."""
+    targets: Sequence[float] = [t_end] if wanted is None else [*(t for t in wanted if t > 0.0), t_end]
+    recorder.start()
+    for target in targets:
+        while engine.t < target:
+            if engine.loss <= floor:
+                return recorder.finish(Outcome.ROUNDING_FLOOR)
+            if not engine.step(target):
+                near = engine.loss <= 1e6 * floor
+                return recorder.finish(Outcome.ROUNDING_FLOOR if near else Outcome.STEP_TOO_SMALL)
+            state = RunningState(
+                engine.t,
+                engine.loss,
+                engine.curvature(),
+                engine.residuals,
+                engine.events,
+                time.monotonic() - begun,
+                engine.network,
+            )
+            show(state)
+            outcome = Outcome.INTERRUPTED if interrupt.asked else condition(state)
+            if outcome is not None:
+                return recorder.finish(outcome)
+            recorder.step(at_target=engine.t >= target and wanted is not None and target in wanted)
+    at_rest = math.isclose(engine.curvature(), 0.0, abs_tol=1e-14)
+    return recorder.finish(Outcome.STATIONARY if at_rest else Outcome.REACHED_END)
