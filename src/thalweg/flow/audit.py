@@ -19,10 +19,11 @@ class Audit:
     largest_loss_increase : float
         Largest relative increase of the loss over an accepted step. Must be 0.
     local_error : float
-        Root mean square over steps of the estimated relative error in the residuals.
+        Estimated relative error of a step in the residuals, root mean square over the steps.
     tangential_distance : float
-        Smallest |normal velocity| of a crossing at a concave kink, relative to that neuron's typical
-        speed: the flow map jumps where it is 0 (infinite if there was no such crossing).
+        Smallest distance to a tangential hit: the least relative change of a preactivation, z/(|w||x|), that
+        would have turned a crossing of a concave kink into a turn before it, or the reverse. The flow map jumps
+        there, so a perturbation of this size may take another branch. Infinite if there was none.
     output_weight_error : float
         Largest difference between a_j from the invariant and a_j integrated on its own, relative.
     """

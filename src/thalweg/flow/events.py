@@ -285,9 +285,9 @@ def run_neuron(rows, modes, z, drive, forces, slope, reach, norms, end):
             s = crossing_time(side * z[i], c1, c2, velocity_tolerance)
             if s < when:
                 when, who, target = s, i, SLIDING
-            elif s == math.inf and c2 > 0.0 and c1 < 0.0 and c1 > -2.0 * c2 * left:  # turns back within the step
-                if forces[0, i] + tau * forces[1, i] >= 0.0:
-                    tangential = min(tangential, (side * z[i] - 0.25 * c1 * c1 / c2) / (reach * norms[i]))
+            elif s == math.inf and 0.0 > c1 > -2.0 * c2 * left and forces[0, i] + tau * forces[1, i] >= 0.0:
+                # It turns back within the step, at this height above a concave kink.
+                tangential = min(tangential, (side * z[i] - 0.25 * c1 * c1 / c2) / (reach * norms[i]))
         for k in range(count):
             i = members[k]
             g0, f0 = forces[0, i] + tau * forces[1, i], hold[0, k] + tau * hold[1, k]
