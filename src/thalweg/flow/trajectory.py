@@ -14,6 +14,7 @@ from .._typing import FloatArray, IntArray, ModeArray
 from ..data.dataset import Dataset
 from ..networks.shallow import ShallowNetwork
 from .audit import Audit
+from .conditioning import Conditioning
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -189,6 +190,15 @@ class Trajectory:
         from .export import to_xarray
 
         return to_xarray(self)
+
+    def conditioning(self, relative: float = 1e-4, seeds: int = 3) -> Conditioning:
+        """Flow again from perturbed starts: is this path isolated, or does another branch lie within reach?
+
+        See `thalweg.flow.conditioning.conditioning`; each seed costs one more run.
+        """
+        from .conditioning import conditioning
+
+        return conditioning(self, relative, seeds)
 
     def __len__(self) -> int:
         return len(self.t)
