@@ -6,15 +6,15 @@ rho_i = |x_i| r_i/n,
     u_ji' = a_j rho_i lambda_ji,    a_j' = sum_i rho_i lambda_ji u_ji,
 
 lambda_ji = 1 where u_ji > 0, and the slope elsewhere. No pair slides: the rates on both sides of a kink have
-the same sign. Divided by the slope where it is negative, u_ji of a leaky ReLU moves at the rate a_j rho_i, with
-no kink at all; the kinks are left in what is read off it.
+the same sign. Divided by the slope where it is negative, u_ji of a leaky ReLU moves at the rate a_j rho_i,
+with no kink at all; the kinks are left in what is read off it.
 
 The method is the embedded Runge-Kutta pair of Dormand and Prince (1980). The rates a_j rho_i are products, so
 the stages of a step cost n + p numbers each, not np; every stage is one pass over the pairs.
 
-A ReLU pair that falls to u_ji = 0 stays there. If r_i later changes sign, the inclusion has a second solution,
-that leaves 0 again: exactly orthogonal inputs are the exception to uniqueness. The same holds for pairs that
-start at 0. Such pairs are counted in `OrthogonalEngine.nonunique`.
+A ReLU pair that falls to u_ji = 0 stays there. If r_i later changes sign, the inclusion has a second
+solution, that leaves 0 again: exactly orthogonal inputs are the exception to uniqueness. The same holds for
+pairs that start at 0. Such pairs are counted in `OrthogonalEngine.nonunique`.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class OrthogonalEngine:
     Attributes
     ----------
     nonunique : int
-        ReLU pairs held at 0 that, when r_i or a_j changed sign, could have left it. Residuals below rtol times
-        their root mean square are not resolved: a change of sign there is not counted.
+        ReLU pairs held at 0 that, when r_i or a_j changed sign, could have left it. Residuals below rtol
+        times their root mean square are not resolved: a change of sign there is not counted.
     """
 
     name = "orthogonal"
@@ -89,19 +89,18 @@ class OrthogonalEngine:
         self._blocks = [slice(at, at + BLOCK) for at in range(0, data.n, BLOCK)]
         self._norms, self._slope = data.norms, network.slope
         self._leak = network.slope**2
+        self._size_of_labels = float(np.linalg.norm(data.y))
 
         u = self._initial()
         self._state = np.divide(u, self._slope, out=u.copy(), where=u <= 0) if self._slope else u
         self._spare = np.empty_like(self._state)
-        self._rho = np.empty((data.n, len(FOURTH)))
+        self._rho = np.zeros((data.n, len(FOURTH)))
         self._a = network.a.copy()
         # |w_j|^2 is what can move and this, which cannot.
-        self._fixed = (
-            np.zeros(network.p) if self._slope else np.einsum("ij,ij->j", np.minimum(u, 0), np.minimum(u, 0))
-        )
+        self._fixed = np.zeros(network.p) if self._slope else np.einsum("ij,ij->j", np.minimum(u, 0), np.minimum(u, 0))
         if data.d > data.n:
             self._fixed += self._outside(u)
-        self._moving, _, _ = self._advance(np.zeros((1, network.p)), np.zeros((2, network.p)))
+        self._moving, *_ = self._advance(np.zeros((1, network.p)), np.zeros((2, network.p)), np.ones(2))
 
         r = np.empty(data.n)
         self._pull, squares, power = self._evaluate(self._state, np.empty((0, network.p)), self._a, r)
@@ -156,7 +155,9 @@ class OrthogonalEngine:
             rho[:, k] = self._norms * r / n
 
         gain = h * FIFTH[:, None] * weights[:6]
-        moving, crossings, slowest = self._advance(gain, h * weights[[0, 5]])
+        moving, crossings, slowest, fall = self._advance(
+            gain, h * weights[[0, 5]], np.array([self.loss, squares / (2 * n)])
+        )
         change = h * (FIFTH @ pulls[:6])
         a_end, scale = self._onto_invariant(a + change, moving)
         after = self._spare
@@ -175,9 +176,11 @@ class OrthogonalEngine:
         r_low = np.empty(n)
         self._evaluate(state, h * FOURTH[:, None] * weights, a_low, r_low)
         size = np.sqrt(a_end**2 + self._fixed + moving)
-        error_r = math.sqrt(float(((r - r_low) ** 2).sum() / squares)) if squares > 0 else 0.0
+        error_r = float(np.linalg.norm(r - r_low)) / math.sqrt(squares) if squares > 0 else 0.0
         error_a = float(np.max(np.abs(a_end - a_low) / np.where(size > 0, size, 1.0)))
-        error = max(error_r, error_a) / self._tolerance
+        # No residual is known to better than the rounding of its label.
+        floor = 8 * EPS * self._size_of_labels / math.sqrt(squares) if squares > 0 else 0.0
+        error = max(error_r / (self._tolerance + floor), error_a / self._tolerance)
 
         resolved = np.abs(r) > self._tolerance / SAFETY * math.sqrt(squares / n)
         sides, facing = np.where(resolved, np.sign(r), self._sides), np.sign(a_end)
@@ -191,7 +194,8 @@ class OrthogonalEngine:
             "_pull": pulls[6],
             "_mu": self._rate(pulls[6], squares, power),
             "_moving": moving,
-            "_energy": self._energy + h * float(FIFTH @ rates),
+            # The curvature falls at once by what a pair that is switched off contributed.
+            "_energy": self._energy + h * float(FIFTH @ rates) - fall / (p * h),
             "_errors": self._errors + error_r**2,
             "_integrated": self._integrated + change,
             "_tangential": min(self._tangential, slowest / typical),
@@ -217,22 +221,22 @@ class OrthogonalEngine:
         pulls, squares, powers = zip(*self._map(task), strict=True)
         return np.sum(pulls, axis=0) / self._data.n, math.fsum(squares), math.fsum(powers)
 
-    def _advance(self, gain: FloatArray, rates: FloatArray) -> tuple[FloatArray, int, float]:
-        """Write the end of a step to the spare state; moving norms squared, crossings, the slowest one."""
+    def _advance(self, gain: FloatArray, rates: FloatArray, losses: FloatArray) -> tuple[FloatArray, int, float, float]:
+        """Write the end of a step to the spare state; moving norms squared, and what happened to pairs at 0."""
 
-        def task(b: slice) -> tuple[FloatArray, int, float]:
+        def task(b: slice) -> tuple[FloatArray, int, float, float]:
             return self._kernels.advance(
-                self._state[b], self._leak, self._rho[b], gain, rates, self._norms[b], self._spare[b]
+                self._state[b], self._leak, self._rho[b], gain, rates, losses, self._norms[b], self._spare[b]
             )
 
-        moving, crossings, slowest = zip(*self._map(task), strict=True)
-        return np.sum(moving, axis=0), sum(crossings), min(slowest)
+        moving, crossings, slowest, fall = zip(*self._map(task), strict=True)
+        return np.sum(moving, axis=0), sum(crossings), min(slowest), math.fsum(fall)
 
     def _map(self, task):
         return map(task, self._blocks) if self._pool is None else self._pool.map(task, self._blocks)
 
     def _rate(self, pull: FloatArray, squares: float, power: float) -> float:
-        """Local PL curvature (2/n)(1/p) sum_j [a_j^2 |X^T q_j|^2 + (s_j . r)^2]/|r|^2 from the sums of a pass."""
+        """Local PL curvature (2/n)(1/p) sum_j [a_j^2 |X^T q_j|^2 + (s_j . r)^2]/|r|^2, from sums."""
         n = self._data.n
         return (2 / n) * (power + n**2 * float(pull @ pull) / len(pull)) / squares if squares > 0 else 0.0
 
@@ -269,9 +273,9 @@ class OrthogonalEngine:
         """Lower and upper bound of the local PL curvature at the current state.
 
         They are (2/n) min_i |x_i|^2 S_i, which leaves out the terms (s_j . r)^2 of the curvature, and
-        (2/n) max_i |x_i|^2 (1/p) sum_j (a_j^2 + m_j) lambda_ji^2, which bounds them by Cauchy and Schwarz. Here
-        S_i = (1/p) sum_j a_j^2 lambda_ji^2, and m_j is |w_j|^2 without the coordinates that cannot move. Where the
-        output weights dominate, the upper bound is at most (4/n) max_i |x_i|^2 S_i.
+        (2/n) max_i |x_i|^2 (1/p) sum_j (a_j^2 + m_j) lambda_ji^2, which bounds them by Cauchy and Schwarz.
+        Here S_i = (1/p) sum_j a_j^2 lambda_ji^2, and m_j is |w_j|^2 without the coordinates that cannot move.
+        Where the output weights dominate, the upper bound is at most (4/n) max_i |x_i|^2 S_i.
         """
         n, p = self._data.n, len(self._a)
         lower, upper = self._weigh(self._a**2), self._weigh(self._a**2 + self._moving)
@@ -295,9 +299,7 @@ class OrthogonalEngine:
         else:
             change = self._state - u0
             # A pair that fell to 0 is put below it by the rounding of the move: read again, it is off.
-            rounding = (
-                8 * EPS * math.sqrt(self._row_length()) * np.sqrt(self._fixed + self._moving + (u0**2).sum(0))
-            )
+            rounding = 8 * EPS * math.sqrt(self._row_length()) * np.sqrt(self._fixed + self._moving + (u0**2).sum(0))
             change -= np.where((self._state <= 0) & (u0 > 0), rounding, 0.0)
         impulses = np.ascontiguousarray((change / self._norms[:, None]).T)
         return impulses if self._data.d > self._data.n else np.asarray(impulses @ self._data.X)
