@@ -43,9 +43,7 @@ def test_a_saved_trajectory_is_loaded_to_the_last_bit(any_traj, tmp_path):
 def test_a_loaded_trajectory_rebuilds_its_networks(traj, tmp_path):
     back = tw.Trajectory.load(traj.save(tmp_path / "run.npz"))
     assert_same_bits(back.networks.moved, traj.networks.moved)
-    np.testing.assert_allclose(
-        back.networks.moved[-1] @ back.data.X + back.networks.start.W, traj.final.W, atol=1e-12
-    )
+    np.testing.assert_allclose(back.networks.moved[-1] @ back.data.X + back.networks.start.W, traj.final.W, atol=1e-12)
 
 
 @pytest.mark.parametrize("outcome", list(tw.Outcome))
@@ -61,9 +59,7 @@ def test_every_outcome_survives_a_file_and_prints_a_verdict_first(traj, tmp_path
 def test_a_leaky_network_keeps_its_slope(traj, tmp_path):
     leaky = traj.final.replace(activation="leaky_relu", slope=0.1)
     snapshots = dataclasses.replace(traj.networks, start=leaky)
-    back = tw.Trajectory.load(
-        dataclasses.replace(traj, final=leaky, networks=snapshots).save(tmp_path / "run.npz")
-    )
+    back = tw.Trajectory.load(dataclasses.replace(traj, final=leaky, networks=snapshots).save(tmp_path / "run.npz"))
     assert (back.final.slope, back.networks.start.slope) == (0.1, 0.1)
 
 

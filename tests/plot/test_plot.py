@@ -111,9 +111,7 @@ def test_one_output_time_and_a_zero_loss_can_be_drawn(traj):
     short = dataclasses.replace(traj, **first)
     assert rendered(plot.loss(short))
     zero = {name: np.zeros_like(getattr(traj, name)) for name in ("loss", "curvature", "residuals")}
-    flat = dataclasses.replace(
-        traj, **zero, curvature_lower=zero["curvature"], curvature_upper=zero["curvature"]
-    )
+    flat = dataclasses.replace(traj, **zero, curvature_lower=zero["curvature"], curvature_upper=zero["curvature"])
     for draw in (plot.loss, plot.residuals):
         assert rendered(draw(flat))
 

@@ -29,9 +29,7 @@ def writable(option: str, path: Path | None) -> None:
         with tempfile.TemporaryFile(dir=path.parent):  # permission bits do not tell the whole truth
             pass
     except OSError as error:
-        raise InputError(
-            f"{option} cannot write {str(path)!r}: {error.strerror}. Choose another folder."
-        ) from None
+        raise InputError(f"{option} cannot write {str(path)!r}: {error.strerror}. Choose another folder.") from None
 
 
 def say(label: str, text: str) -> None:

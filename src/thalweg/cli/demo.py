@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 40
 _T_END = 2000.0
-_LOSS = 1e-4
+_LOSS = 1e-6
 
 
 def demo(

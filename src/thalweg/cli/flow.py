@@ -57,9 +57,11 @@ def flow(
     seed: Annotated[int, typer.Option(help="Seed of the start, and of the law.")] = 0,
     t_end: Annotated[float, typer.Option(help="Time to flow to.")] = 100.0,
     rtol: Annotated[float, typer.Option(help="Relative tolerance.")] = 1e-6,
-    loss_below: Annotated[
-        float | None, typer.Option(help="Stop at this loss; exit code 1 if not reached.")
-    ] = None,
+    loss_below: Annotated[float | None, typer.Option(help="Stop at this loss; exit code 1 if not reached.")] = None,
+    accept_contradictions: Annotated[
+        bool,
+        typer.Option("--accept-contradictions", help="Flow even if equal inputs carry different labels."),
+    ] = False,
     threads: Annotated[int, typer.Option(help="Threads to compute with.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Save the trajectory here (.npz).")] = None,
     report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML report here.")] = None,
@@ -95,6 +97,7 @@ def flow(
         stop=None if loss_below is None else LossBelow(loss_below),
         progress=not as_json,
         threads=threads,
+        accept_contradictions=accept_contradictions,
     )
     saved = []
     if out is not None:
@@ -140,9 +143,7 @@ def _data(
     return sphere(n, d, seed=seed)
 
 
-def _start(
-    init: Init, d: int, width: int, seed: SeedSequence, activation: Activation, slope: float
-) -> ShallowNetwork:
+def _start(init: Init, d: int, width: int, seed: SeedSequence, activation: Activation, slope: float) -> ShallowNetwork:
     from .. import init as laws
 
     draw = {Init.dominated: laws.dominated, Init.balanced: laws.balanced, Init.gaussian: laws.gaussian}[init]

@@ -62,17 +62,13 @@ def load(path: str | Path) -> Trajectory:
     try:
         with open(path, "rb") as stream:
             if not zipfile.is_zipfile(stream):
-                raise InputError(
-                    f"{str(path)!r} is not a complete saved Trajectory: it is truncated or foreign."
-                )
+                raise InputError(f"{str(path)!r} is not a complete saved Trajectory: it is truncated or foreign.")
             stream.seek(0)
             stored = np.load(stream, allow_pickle=False)
             if "format" not in stored:
                 raise InputError(f"{str(path)!r} is not a saved Trajectory.")
             if (kind := str(stored["format"])) != _FORMAT:
-                raise InputError(
-                    f"{str(path)!r} holds {kind!r}, not the {_FORMAT!r} that this version reads."
-                )
+                raise InputError(f"{str(path)!r} holds {kind!r}, not the {_FORMAT!r} that this version reads.")
             return _assemble({name: stored[name] for name in stored.files})
     except FileNotFoundError:
         raise InputError(f"There is no file {str(path)!r}.") from None

@@ -112,9 +112,7 @@ def overview(traj: Trajectory) -> Figure:
     cells = figure.add_gridspec(2, 2, width_ratios=[1.0, 1.3])
     for k, draw in enumerate((loss, modes, curvature, residuals)):
         draw(traj, figure.add_subfigure(cells[k]))
-    figure.suptitle(
-        f"{traj.data.name}, {traj.final.p} neurons: {str(traj.outcome).partition('. ')[0]}", wrap=True
-    )
+    figure.suptitle(f"{traj.data.name}, {traj.final.p} neurons: {str(traj.outcome).partition('. ')[0]}", wrap=True)
     return figure
 
 

@@ -49,6 +49,4 @@ def mode_picture(traj: Trajectory, limit: int) -> ModePicture | None:
     p, n = modes.shape
     neurons = np.argsort(traj.final.a, kind="stable")[spread(p, limit)]
     samples = np.argsort(traj.data.y, kind="stable")[spread(n, limit)]
-    return ModePicture(
-        float(traj.t[index]), modes[np.ix_(neurons, samples)], neurons, samples, max(p, n) > limit
-    )
+    return ModePicture(float(traj.t[index]), modes[np.ix_(neurons, samples)], neurons, samples, max(p, n) > limit)

@@ -64,9 +64,7 @@ def _page(sections: list[_Section], title: str, command: str | None) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
-    environment = Environment(
-        loader=PackageLoader("thalweg.report"), autoescape=True, undefined=StrictUndefined
-    )
+    environment = Environment(loader=PackageLoader("thalweg.report"), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("report.html.j2").render(
         title=title, command=command, sections=sections, versions=_versions(), plotly=get_plotlyjs()
     )
@@ -74,9 +72,7 @@ def _page(sections: list[_Section], title: str, command: str | None) -> str:
 
 def _section(traj: Trajectory) -> _Section:
     start = traj.networks.start
-    return _Section(
-        traj.data.name, summarize(traj), charts(traj), str(traj.data), repr(start), dict(traj.settings)
-    )
+    return _Section(traj.data.name, summarize(traj), charts(traj), str(traj.data), repr(start), dict(traj.settings))
 
 
 def _versions() -> dict[str, str]:

@@ -21,17 +21,13 @@ def as_table(traj: Trajectory) -> Table:
     from rich.text import Text
 
     summary = summarize(traj)
-    table = Table(
-        title=Text(summary.verdict, style="bold"), title_justify="left", box=None, show_header=False
-    )
+    table = Table(title=Text(summary.verdict, style="bold"), title_justify="left", box=None, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(style="dim", overflow="fold")
 
     def add(fact: Fact) -> None:
-        table.add_row(
-            *(Text(part) for part in (fact.label, fact.value, fact.meaning))
-        )  # Text: no markup in names
+        table.add_row(*(Text(part) for part in (fact.label, fact.value, fact.meaning)))  # Text: no markup in names
 
     for fact in summary.facts:
         add(fact)
