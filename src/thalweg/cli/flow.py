@@ -109,9 +109,7 @@ def flow(
     if as_json:
         print_json(in_numbers(traj) | {"saved": [str(path) for path in saved]})
     else:
-        from rich.console import Console
-
-        Console().print(traj)
+        typer.echo(str(traj))
         if saved:
             say("saved", ", ".join(str(path) for path in saved))
     missed = loss_below is not None and traj.loss[-1] > loss_below

@@ -77,7 +77,7 @@ def _checks(traj: Trajectory) -> tuple[tuple[Fact, ...], list[str]]:
     warnings = []
 
     def judged(value: float, limit: float, meaning: str) -> str:
-        return f"ok: {meaning}" if not value > limit else f"LARGE: {meaning}, expected below {limit:g}"
+        return f"ok: {meaning}" if value <= limit else f"LARGE: {meaning}, expected below {limit:g}"
 
     if audit.largest_loss_increase > 0:
         warnings.append("The loss rose within a step, which the flow never does: do not use this run, report it")
