@@ -146,6 +146,7 @@ def _mode_map(ax: Axes, traj: Trajectory) -> None:
         vmin=-1,
         vmax=1,
         aspect="auto",
+        origin="lower",
         interpolation="nearest",
     )
     ax.set(xlabel="sample, by label", ylabel="neuron, by output weight")
