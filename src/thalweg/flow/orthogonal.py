@@ -143,7 +143,7 @@ class OrthogonalEngine:
         weights = np.empty((len(FOURTH), p))
         pulls = np.empty((len(FOURTH), p))
         rates = np.empty(len(FIFTH))
-        r = self.residuals
+        r, squares = self.residuals, 2 * n * self.loss
         weights[0], pulls[0], rates[0] = a, self._pull, self._mu
         rho[:, 0] = self._norms * r / n
         for k in range(1, len(FIFTH)):

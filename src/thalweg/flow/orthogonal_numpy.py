@@ -48,7 +48,7 @@ def advance(
     """See `orthogonal_kernels.advance`."""
     change = rho[:, : len(gain)] @ gain
     first, last = rho[:, 0], rho[:, len(gain) - 1]
-    start, end = np.outer(first, rates[0]), np.outer(last, rates[1])
+    start, end = first[:, None] * rates[0], last[:, None] * rates[1]
     if leak == 0:
         i, j = np.nonzero((state > 0) & (start < 0) & (end > 0))
         s = start[i, j] / (start[i, j] - end[i, j])
