@@ -22,6 +22,7 @@ def run(code: str, folder: Path) -> str:
         env=environment,
         capture_output=True,
         text=True,
+        timeout=300,  # no bound on speed: a hang is to fail, not to stall
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
