@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ..flow.trajectory import Trajectory
 
 _PACKAGES = ("thalweg", "numpy", "scipy", "numba")
-# Two kernels round differently; over a run this short an event moves by no more than its tolerance.
-_AGREEMENT = 1e-6
+# Two kernels round differently, which can shift a step: they may differ by the tolerance, not by more.
+_RTOL = 1e-4
 _DRIFT = 1e-9
 
 
@@ -53,7 +53,7 @@ def _print(findings: dict[str, Any], verdict: str) -> None:
     say("kernels", f"{kernels['from_cache']} read from the cache, {kernels['compiled']} compiled now")
     say(
         "check",
-        f"numba and NumPy kernels differ by {findings['difference']:.1e}, at most {_AGREEMENT:g} allowed",
+        f"numba and NumPy kernels differ by {findings['difference']:.1e}, at most {_RTOL:g} allowed",
     )
     say("", f"invariant drift {findings['drift']:.1e}, at most {_DRIFT:g} allowed")
     say("", f"largest loss increase {findings['loss_increase']:.1e}, must be 0")
@@ -83,7 +83,9 @@ def _self_check() -> dict[str, Any]:
 
     data, network = sphere(20, 30, seed=1), dominated(30, 8, seed=2)
     began = time.perf_counter()
-    fast, plain = (flow(network, data, t_end=10.0, kernel=kernel, progress=False) for kernel in ("numba", "numpy"))
+    fast, plain = (
+        flow(network, data, t_end=3.0, rtol=_RTOL, kernel=kernel, progress=False) for kernel in ("numba", "numpy")
+    )
     size = np.linalg.norm(plain.residuals[-1])
     return {
         "difference": float(np.linalg.norm(fast.residuals[-1] - plain.residuals[-1]) / size),
@@ -121,7 +123,7 @@ def _kernels() -> dict[str, int]:
 def _problems(findings: dict[str, Any]) -> list[str]:
     problems = []
     # Written so that NaN counts as a problem.
-    if not findings["difference"] <= _AGREEMENT:
+    if not findings["difference"] <= _RTOL:
         problems.append(f"the kernels differ by {findings['difference']:.1e}; reinstall numba, or use kernel='numpy'")
     if not findings["drift"] <= _DRIFT:
         problems.append(f"the invariant drifts by {findings['drift']:.1e}; report this")
