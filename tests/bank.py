@@ -312,9 +312,7 @@ SHAPES = [
         "slope 0.01: multipliers in [0.01, 1]",
         slope=0.01,
     ),
-    case(
-        "leaky_crosses", [[1.0]], [2.0], [[-0.4]], [0.8], 6.0, "slope 0.3, one sample; closed form", slope=0.3
-    ),
+    case("leaky_crosses", [[1.0]], [2.0], [[-0.4]], [0.8], 3.0, "slope 0.3, one sample; closed form", slope=0.3),
     case(
         "leaky_three",
         *_CYCLING,

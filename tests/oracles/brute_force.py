@@ -252,10 +252,7 @@ def _first_crossing(arc, solver, first):
         now = arc.margins(dense(t))
         crossed = np.argwhere((now < -_CROSSED) & (before > 0))
         if len(crossed):
-            return min(
-                brentq(lambda s, k=k: arc.margins(dense(s))[tuple(k)], before_t, t, xtol=1e-15)
-                for k in crossed
-            )
+            return min(brentq(lambda s, k=k: arc.margins(dense(s))[tuple(k)], before_t, t, xtol=1e-15) for k in crossed)
         if (now < -1e-12).any():
             raise Ambiguous("a kink was recrossed within rounding of an event")
         before_t, before = t, now
