@@ -44,9 +44,7 @@ def test_brute_force_conserves_the_invariant_and_spends_its_curvature(seed):
     assert (np.diff(exact.loss) <= 0).all()
 
 
-@pytest.mark.parametrize(
-    ("omega", "a", "y", "k"), [(0.5, 1.2, 1.0, 1.3), (0.7, 0.7, 2.0, 0.8), (1.5, -0.2, 1.0, 1.0)]
-)
+@pytest.mark.parametrize(("omega", "a", "y", "k"), [(0.5, 1.2, 1.0, 1.3), (0.7, 0.7, 2.0, 0.8), (1.5, -0.2, 1.0, 1.0)])
 def test_one_direction_solves_its_equation(omega, a, y, k):
     """Balanced, dominated, and c < 0 with an output weight that changes sign."""
     form = closed_forms.OneDirection(k, y, 2)

@@ -71,9 +71,7 @@ class Dataset:
         object.__setattr__(self, "X", X)
         object.__setattr__(self, "y", y)
         if not np.isfinite(self.norms).all():
-            raise check.fail(
-                owner, "X", "have rows whose squared norm is a float64: rescale it", "an overflow"
-            )
+            raise check.fail(owner, "X", "have rows whose squared norm is a float64: rescale it", "an overflow")
         silent = np.flatnonzero(self.norms == 0)
         if silent.size:
             raise check.fail(
@@ -102,11 +100,7 @@ class Dataset:
     def norms(self) -> FloatArray:
         """Norms |x_i|, an array (n,)."""
         with np.errstate(over="ignore"):  # refused at construction, with a remedy
-            squares = (
-                self.X.multiply(self.X).sum(axis=1)
-                if self.is_sparse
-                else np.einsum("ik,ik->i", self.X, self.X)
-            )
+            squares = self.X.multiply(self.X).sum(axis=1) if self.is_sparse else np.einsum("ik,ik->i", self.X, self.X)
         return np.sqrt(np.asarray(squares, dtype=np.float64)).reshape(-1)
 
     @cached_property
@@ -129,9 +123,7 @@ class Dataset:
                 return False
             K = (self.X @ self.X.T).tocoo()
             off = K.row != K.col
-            return bool(
-                (np.abs(K.data[off]) <= _ORTHOGONAL * self.norms[K.row[off]] * self.norms[K.col[off]]).all()
-            )
+            return bool((np.abs(K.data[off]) <= _ORTHOGONAL * self.norms[K.row[off]] * self.norms[K.col[off]]).all())
         for part, block in gram_blocks(self):  # all but orthogonal data are found out in the first block
             block[np.arange(block.shape[0]), np.arange(part.start, part.stop)] = 0.0
             if (np.abs(block) > _ORTHOGONAL * np.outer(self.norms[part], self.norms)).any():

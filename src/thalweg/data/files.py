@@ -76,9 +76,7 @@ def save(data: Dataset, path: str | Path) -> Path:
         raise check.fail("Dataset.save", "path", "end in .npz", repr(str(path)))
     X: Any = data.X
     arrays = (
-        dict(zip(_SPARSE_PARTS, (X.data, X.indices, X.indptr, X.shape), strict=True))
-        if data.is_sparse
-        else {"X": X}
+        dict(zip(_SPARSE_PARTS, (X.data, X.indices, X.indptr, X.shape), strict=True)) if data.is_sparse else {"X": X}
     )
     with atomic_writer("Dataset.save", path) as stream:
         np.savez(stream, **arrays, y=data.y, name=np.array(data.name))

@@ -91,9 +91,7 @@ def equicorrelated(n: int, d: int, correlation: float, *, seed: Seed = None) -> 
     correlation = check.real(owner, "correlation", correlation, at_least=lowest, below=1.0)
     rng = np.random.default_rng(check.seed_sequence(owner, seed))
     frame, triangle = np.linalg.qr(rng.standard_normal((d, n)))
-    frame *= np.sign(
-        np.diag(triangle)
-    )  # makes the frame uniform, and independent of the QR's sign convention
+    frame *= np.sign(np.diag(triangle))  # makes the frame uniform, and independent of the QR's sign convention
     # The square root of the matrix of cosines, (1 - c) I + c 11^T, is of the same form.
     along, across = np.sqrt(max(1 + (n - 1) * correlation, 0.0)), np.sqrt(1 - correlation)
     directions = across * frame.T + (along - across) / n * frame.sum(axis=1)

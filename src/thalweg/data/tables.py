@@ -67,13 +67,9 @@ def _target_column(path: Path, header: list[str], target: str | None) -> int:
             )
         return header.index(target)
     if target in header:
-        raise InputError(
-            f"{str(path)!r} has {header.count(target)} columns called {target!r}. Rename all but one."
-        )
+        raise InputError(f"{str(path)!r} has {header.count(target)} columns called {target!r}. Rename all but one.")
     if header and all(_number(name) is not None for name in header):
-        raise InputError(
-            f"{str(path)!r} has no header: its first line holds numbers. Add a line of column names."
-        )
+        raise InputError(f"{str(path)!r} has no header: its first line holds numbers. Add a line of column names.")
     close = difflib.get_close_matches(target, header, n=3)
     guess = f"; did you mean {' or '.join(map(repr, close))}?" if close else "."
     raise check.fail(

@@ -84,20 +84,10 @@ def _members(data: Dataset, groups: Sequence[Sequence[int]] | None) -> list[IntA
         return [rows for rows in by_sign if rows.size]
     members = [np.asarray(rows) for rows in groups]
     for k, rows in enumerate(members):
-        if (
-            rows.ndim != 1
-            or not rows.size
-            or rows.dtype.kind not in "iu"
-            or rows.min() < 0
-            or rows.max() >= data.n
-        ):
-            raise check.fail(
-                "group", "groups", f"hold indices of samples, 0 to {data.n - 1}", f"{rows!r} as group {k}"
-            )
+        if rows.ndim != 1 or not rows.size or rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= data.n:
+            raise check.fail("group", "groups", f"hold indices of samples, 0 to {data.n - 1}", f"{rows!r} as group {k}")
         if len(set(np.sign(data.y[rows]))) != 1 or data.y[rows[0]] == 0:
-            raise check.fail(
-                "group", "groups", "have labels of one sign in each group", f"{data.y[rows]} in group {k}"
-            )
+            raise check.fail("group", "groups", "have labels of one sign in each group", f"{data.y[rows]} in group {k}")
     every = np.concatenate(members) if members else np.array([], dtype=int)
     if not every.size or np.unique(every).size != every.size:
         raise check.fail(
