@@ -13,7 +13,7 @@ Examples
 True
 """
 
-from . import data, init
+from . import data, init, plot, report
 from ._errors import InputError, MissingExtraError
 from ._outcome import Outcome
 from .data import Dataset
@@ -38,4 +38,6 @@ __all__ = [
     "data",
     "flow",
     "init",
+    "plot",
+    "report",
 ]

@@ -17,7 +17,7 @@ class Audit:
         |integral of mu dt - log(L(0)/L(T))| / log(L(0)/L(T)): the curvature, read off the state, against
         the loss.
     largest_loss_increase : float
-        Largest relative increase of the loss over an accepted step. Must be 0.
+        Largest relative increase of the loss over an accepted step, beyond its rounding. Must be 0.
     local_error : float
         Estimated relative error of a step in the residuals, root mean square over the steps.
     tangential_distance : float
@@ -26,6 +26,9 @@ class Audit:
         there, so a perturbation of this size may take another branch. Infinite if there was none.
     output_weight_error : float
         Largest difference between a_j from the invariant and a_j integrated on its own, relative.
+    nonunique_pairs : int
+        Pairs held at their kink that another solution of the flow would have let go (orthogonal inputs only,
+        where the one that stays is selected).
     """
 
     invariant_drift: float
@@ -34,3 +37,4 @@ class Audit:
     local_error: float
     tangential_distance: float
     output_weight_error: float
+    nonunique_pairs: int = 0

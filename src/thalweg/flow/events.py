@@ -276,7 +276,7 @@ def run_neuron(rows, modes, z, drive, forces, slope, reach, norms, end):
 
         # The next event.
         left = end - tau
-        when, who, target = math.inf, -1, 0
+        when, who, target, height = math.inf, -1, 0, 0.0
         for i in range(size):
             if at_kink[i]:
                 continue
@@ -284,7 +284,7 @@ def run_neuron(rows, modes, z, drive, forces, slope, reach, norms, end):
             c1, c2 = side * (velocity[0, i] + tau * velocity[1, i]), 0.5 * side * velocity[1, i]
             s = crossing_time(side * z[i], c1, c2, velocity_tolerance)
             if s < when:
-                when, who, target = s, i, SLIDING
+                when, who, target, height = s, i, SLIDING, side * z[i] / (reach * norms[i])
             elif s == math.inf and 0.0 > c1 > -2.0 * c2 * left and forces[0, i] + tau * forces[1, i] >= 0.0:
                 # It turns back within the step, at this height above a concave kink.
                 tangential = min(tangential, (side * z[i] - 0.25 * c1 * c1 / c2) / (reach * norms[i]))
@@ -319,7 +319,8 @@ def run_neuron(rows, modes, z, drive, forces, slope, reach, norms, end):
                 target = INACTIVE if modes[who] == ACTIVE else ACTIVE
                 v = velocity[0, who] + tau * velocity[1, who]
                 bend = side * velocity[1, who]
-                if bend > 0.0:  # on its own it would have turned back at this depth
+                # On its own it would have turned back at this depth. (One that has just left the kink hits nothing.)
+                if bend > 0.0 and height > 1e-9:
                     tangential = min(tangential, 0.5 * v * v / bend / (reach * norms[who]))
         count, weight[who] = change_mode(
             who, target, rows, modes, drive, forces, slope, weight[who], members, inverse, count

@@ -326,6 +326,7 @@ class OrthogonalEngine:
             local_error=math.sqrt(self._errors / self.steps) if self.steps else 0.0,
             tangential_distance=self._tangential,
             output_weight_error=float(np.max(np.abs(self._a - self._integrated) / np.sqrt(size))),
+            nonunique_pairs=self.nonunique,
         )
 
     def _initial(self) -> FloatArray:

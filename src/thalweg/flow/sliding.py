@@ -112,11 +112,11 @@ class SlidingEngine:
 
     def step(self, limit: float) -> bool:
         smallest = 64 * EPS * max(self.t, 1e-3 * limit)
-        step = self._next_step
+        step, previous = self._next_step, self._taken
         while True:
             left = limit - self.t
             taken = min(step, left)
-            short = SHORT * max(taken, self._taken)
+            short = SHORT * max(taken, previous)
             landing = left <= 2.0 * short
             if landing:
                 taken = left
@@ -127,7 +127,7 @@ class SlidingEngine:
                 self._taken = taken
                 self._next_step = max(step, taken * factor) if factor > 1 else taken * factor
                 return True
-            step = taken * factor
+            step, previous = taken * factor, 0.0
             if step < smallest:
                 return False
 
@@ -188,6 +188,11 @@ class SlidingEngine:
             0, p, self._modes, self._velocity, self._z, self._a, self._a_speed, self._slope, output_speed
         )
         self._r_speed = -output_speed / p
+        self._a_turn = np.empty(p)
+        self._share(
+            self._kernels.correlate_speeds, self._modes, self._velocity, self._z, self.residuals, self._r_speed,
+            self._slope, self._a_turn,
+        )  # fmt: skip
         self._fall = float(np.einsum("jk,jk->", speed, speed) + self._a_speed @ self._a_speed) / p
 
     def _attempt(self, step: float, arrival: float) -> tuple[bool, float]:
@@ -224,7 +229,7 @@ class SlidingEngine:
                 z[wanted] = u[wanted] @ self._basis.T
             if not self._kernels.inspect(0, p, modes, z, asked, wanted):
                 break
-        a, residuals = self._close(step, u, z)
+        a, change, residuals = self._close(step, u, z)
         loss = _loss(residuals)
         miss = float(np.linalg.norm(residuals - self.residuals - step * self._r_speed))
         miss /= float(np.linalg.norm(self.residuals))
@@ -234,16 +239,18 @@ class SlidingEngine:
         factor = min(2.0, max(0.2, 0.9 / math.sqrt(max(error, 1e-10))))
         if error > 1.0 or loss > self.loss + self._rounding_of_loss():
             return False, min(factor, 0.7)
-        loss = min(loss, self.loss)  # at rest the loss is constant but for its rounding
         self._errors += miss**3
         before = self.curvature()
         # The miss of a r at the end of the step; 2/3 of it times tau has the impulse that was missed.
         share = 2.0 * step / (3.0 * n)
         self._miss_left = share * np.stack((a, -self._a, -step * self._a_speed))
         self._miss_right = np.stack((residuals, self.residuals + step * self._r_speed, self.residuals))
-        self._largest_increase = max(self._largest_increase, loss / self.loss - 1.0)
+        increase = loss - self.loss - self._rounding_of_loss()
+        self._largest_increase = max(self._largest_increase, increase / self.loss)
         self._u, self._z, self._a, self._modes = u, z, a, modes
-        self.t, self.residuals, self.loss = arrival, residuals, loss
+        # At rest the loss is constant but for its rounding.
+        self.t, self.residuals, self.loss = arrival, residuals, min(loss, self.loss)
+        self._a_integrated = self._a_integrated + change
         self._tangential = tangential
         self.events += int(self._tally[:, 1].sum())
         self.steps += 1
@@ -251,24 +258,27 @@ class SlidingEngine:
         self._energy += 0.5 * step * (before + self.curvature())
         return True, factor
 
-    def _close(self, step: float, u: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return output weights and residuals at the end of a step; u and z move where a was integrated."""
+    def _close(self, step: float, u: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return output weights, their change integrated on its own, and residuals at the end of a step.
+
+        u and z are stretched where |u| follows from the output weight.
+        """
         squares = np.einsum("jk,jk->j", u, u)
         a = self._sign * np.sqrt(np.maximum(self._invariant + squares, 0.0))
-        a[~self._follows] = (self._a + step * self._a_speed)[~self._follows]
+        free = ~self._follows
+        a[free] = (self._a + step * self._a_speed)[free]
         residuals = self._residuals_of(z, a)
         speed = np.empty(len(a))
         self._share(self._kernels.correlate, z, residuals, self._slope, speed)
-        change = 0.5 * step * (self._a_speed + speed)
-        self._a_integrated = self._a_integrated + change
-        if not self._follows.all():
-            free = ~self._follows
+        # The cubic through a', a'' at the start and a' at the end.
+        change = step * (2.0 * self._a_speed + speed) / 3.0 + step**2 * self._a_turn / 6.0
+        if free.any():
             a[free] = (self._a + change)[free]
             stretch = np.sqrt((a[free] ** 2 - self._invariant[free]) / squares[free])
             u[free] *= stretch[:, None]
             z[free] *= stretch[:, None]
             residuals = self._residuals_of(z, a)
-        return a, residuals
+        return a, change, residuals
 
     # Small pieces
 

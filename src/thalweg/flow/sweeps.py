@@ -198,3 +198,16 @@ def correlate(first, last, z, residuals, slope, out):
             value = z[j, i]
             total += residuals[i] * (value if value > 0.0 else slope * value)
         out[j] = total / n
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def correlate_speeds(first, last, modes, velocity, z, residuals, r_speed, slope, out):
+    """Write a_j'' = (1/n) sum_i d/dt (r_i sigma(z_ji)) into out (p,)."""
+    n = residuals.shape[0]
+    for j in range(first, last):
+        total = 0.0
+        for i in range(n):
+            mode = modes[j, i]
+            weight = 1.0 if mode == ACTIVE else (slope if mode == INACTIVE else 0.0)
+            total += weight * (r_speed[i] * z[j, i] + residuals[i] * velocity[j, i])
+        out[j] = total / n
