@@ -33,6 +33,10 @@ $(VENV)/dev.stamp: $(VENV)/package.stamp
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
+$(VENV)/bench.stamp: $(VENV)/package.stamp
+	$(BIN)/python -m pip install --quiet --group bench
+	@touch $@
+
 $(VENV)/docs.stamp: $(VENV)/package.stamp
 	$(BIN)/python -m pip install --quiet --group docs
 	@touch $@
@@ -53,8 +57,8 @@ format: $(VENV)/dev.stamp  ## put the code into form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/dev.stamp  ## all benchmarks, one after the other
-	@for script in benchmarks/[!_]*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+bench: $(VENV)/bench.stamp  ## all benchmarks, one after the other, against named peers: about an hour
+	@for script in benchmarks/bench_*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
 
 docs: $(VENV)/docs.stamp  ## the documentation, into site/
 	$(BIN)/mkdocs build --strict --quiet
