@@ -112,7 +112,7 @@ class SlidingEngine:
 
     def step(self, limit: float) -> bool:
         smallest = 64 * EPS * max(self.t, 1e-3 * limit)
-        step, previous = self._next_step, self._taken
+        step, previous, mending = self._next_step, self._taken, True
         while True:
             left = limit - self.t
             taken = min(step, left)
@@ -122,12 +122,14 @@ class SlidingEngine:
                 taken = left
             elif step > 0.6 * left:  # never leave a sliver but the short last step
                 taken = left - short if step >= left - short else 0.5 * left
-            accepted, factor = self._attempt(taken, limit if landing else self.t + taken)
+            # Spread over a much shorter step, the impulse made up for would drown the flow itself.
+            mending = mending and taken >= 0.5 * SHORT * self._taken
+            accepted, factor, sound = self._attempt(taken, limit if landing else self.t + taken, mending)
             if accepted:
                 self._taken = taken
                 self._next_step = max(step, taken * factor) if factor > 1 else taken * factor
                 return True
-            step, previous = taken * factor, 0.0
+            step, previous, mending = taken * factor, 0.0, mending and sound
             if step < smallest:
                 return False
 
@@ -195,15 +197,20 @@ class SlidingEngine:
         )  # fmt: skip
         self._fall = float(np.einsum("jk,jk->", speed, speed) + self._a_speed @ self._a_speed) / p
 
-    def _attempt(self, step: float, arrival: float) -> tuple[bool, float]:
-        """Try one macro step; return whether it was accepted and the factor for the next step size."""
+    def _attempt(self, step: float, arrival: float, mending: bool) -> tuple[bool, float, bool]:
+        """Try one macro step, making up for the last miss or not.
+
+        Returns whether it was accepted, the factor for the next step size, and whether a refusal was for the size of
+        the miss alone.
+        """
         p, n = self._z.shape
         # Factors of the forces: g = left[0] right[0] + tau left[1] right[1]; the last three make up for the miss.
         left, right = np.zeros((2, 5, p)), np.zeros((2, 5, n))
         left[0, 0], right[0, 0] = step * self._a / n, self.residuals
         left[1, 0], right[1, 0] = step * self._a / n, step * self._r_speed
         left[1, 1], right[1, 1] = step * step * self._a_speed / n, self.residuals
-        left[1, 2:], right[1, 2:] = self._miss_left, self._miss_right
+        if mending:
+            left[1, 2:], right[1, 2:] = self._miss_left, self._miss_right
         drives = np.empty((2, *self._u.shape))
         drives[0] = step * self._drive
         self._share(self._kernels.fill_forces, self._modes, left[1], right[1], self._slope, self._work)
@@ -221,7 +228,7 @@ class SlidingEngine:
                 asked, wanted, drives, left, right, self._slope, reach, shift, self._tally, tangential,
             )  # fmt: skip
             if self._tally[:, 0].any():
-                return False, 0.5
+                return False, 0.5, False
             u = self._u + shift
             if wanted.all():
                 np.matmul(u, self._basis.T, out=z)
@@ -235,10 +242,11 @@ class SlidingEngine:
         miss /= float(np.linalg.norm(self.residuals))
         error = miss / self._allowed_miss
         if not (math.isfinite(error) and math.isfinite(loss)):
-            return False, 0.25
+            return False, 0.25, False
         factor = min(2.0, max(0.2, 0.9 / math.sqrt(max(error, 1e-10))))
-        if error > 1.0 or loss > self.loss + self._rounding_of_loss():
-            return False, min(factor, 0.7)
+        falls = loss <= self.loss + self._rounding_of_loss()
+        if error > 1.0 or not falls:
+            return False, min(factor, 0.7), falls
         self._errors += miss**3
         before = self.curvature()
         # The miss of a r at the end of the step; 2/3 of it times tau has the impulse that was missed.
@@ -256,7 +264,7 @@ class SlidingEngine:
         self.steps += 1
         self._look()
         self._energy += 0.5 * step * (before + self.curvature())
-        return True, factor
+        return True, factor, True
 
     def _close(self, step: float, u: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return output weights, their change integrated on its own, and residuals at the end of a step.
