@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +11,8 @@ import numpy as np
 
 from peers import End
 
+FAR = 100.0  # nothing is extrapolated to so many times the longest run
+
 
 @dataclass(frozen=True)
 class Errors:
@@ -20,6 +21,10 @@ class Errors:
     z: float
     r: float
     loss: float
+
+    @property
+    def worst(self) -> float:
+        return max(self.z, self.r, self.loss)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +80,9 @@ class Entry:
         """Processor time per elapsed time: above 1 with several threads, below on a busy machine."""
         return median(self.processor_seconds) / self.median
 
-    def within(self, target: float) -> bool:
-        return self.errors is not None and self.errors.z <= target
+    def within(self, target: float, which: str) -> bool:
+        """Whether an error, named as in `Errors`, is within the target."""
+        return self.errors is not None and getattr(self.errors, which) <= target
 
 
 @dataclass(frozen=True)
@@ -95,33 +101,29 @@ class Need:
     order: float | None
 
     @classmethod
-    def of(cls, entries: list[Entry], target: float) -> Need:
-        """Judge a method by its runs, from loose to tight."""
+    def of(cls, entries: list[Entry], target: float, which: str) -> Need:
+        """Judge a method by one of the errors of its runs, which go from loose to tight."""
         method = entries[0].method
         done = [entry for entry in entries if entry.errors is not None]
-        best = min((entry.errors.z for entry in done), default=None)
-        order = observed_order(done)
-        there = [entry.median for entry in done if entry.within(target)]
+        errors = [getattr(entry.errors, which) for entry in done]
+        best = min(errors, default=None)
+        order = observed_order([entry.end.products for entry in done], errors)
+        there = [entry.median for entry in done if entry.within(target, which)]
         if there:
             return cls(method, min(there), "measured", min(there), best, order)
         least = max(entry.median for entry in entries)
-        if order is None or order < 0.1:
-            return cls(method, least, "more than", least, best, order)
-        guess = done[-1].median * (done[-1].errors.z / target) ** (1 / order)
-        return cls(method, max(guess, least), "extrapolated", least, best, order)
+        if order is not None and order > 0.1:
+            guess = done[-1].median * (errors[-1] / target) ** (1 / order)
+            if guess < FAR * least:
+                return cls(method, max(guess, least), "extrapolated", least, best, order)
+        return cls(method, least, "more than", least, best, order)
 
 
-def observed_order(done: list[Entry]) -> float | None:
+def observed_order(products: list[int], errors: list[float]) -> float | None:
     """Return the power of the work with which the error fell over the last three runs."""
-    tail = done[-3:]
-    if len(tail) < 2:
+    if len(errors) < 2:
         return None
-    work, errors = ([math.log(value) for value in values] for values in zip(*map(_work_and_error, tail), strict=True))
-    return -float(np.polyfit(work, errors, 1)[0])
-
-
-def _work_and_error(entry: Entry) -> tuple[float, float]:
-    return entry.end.products, max(entry.errors.z, 1e-300)
+    return -float(np.polyfit(np.log(products[-3:]), np.log(errors[-3:]), 1)[0])
 
 
 def table(entries: list[Entry], unit: float) -> str:
@@ -138,10 +140,10 @@ def table(entries: list[Entry], unit: float) -> str:
     return "\n".join(lines)
 
 
-def needs_table(needs: list[Need], target: float, unit: float) -> str:
+def needs_table(needs: list[Need], title: str, unit: float) -> str:
     """Return a table of the time each method needs for the error asked for."""
-    lines = [f"time for an error of {target:g} in z:"]
-    for need in sorted(needs, key=lambda need: need.seconds):
+    lines = [title]
+    for need in sorted(needs, key=lambda need: (need.how == "more than", need.seconds)):
         best = "none finished" if need.best_error is None else f"best error {need.best_error:.1e}"
         order = "" if need.order is None else f", order {need.order:.2f}"
         sign = ">" if need.how == "more than" else " "
