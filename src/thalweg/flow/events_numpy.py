@@ -23,6 +23,7 @@ from .._typing import FloatArray, IntArray
 
 DONE, TOO_MANY_EVENTS, CYCLING = 0, 1, 2
 TOLERANCE = 1e-11  # of forces and velocities, relative to the largest force of the neuron
+GRAZE = 1e-9  # heights relative to |w| below which a kink counts as just left
 ONE_LINE = 1e-14  # 1 - |cos| of inputs on one line: an angle of 1.4e-7
 
 
@@ -148,9 +149,11 @@ def settle(
     sides[concave & (sides == 0)] = -1
     for _ in range(20 + 10 * len(sides)):
         forces = np.where(sides > 0, plus, minus)
-        forces[:, convex] = 0.0
-        held, sides[convex] = _hold(units[convex], forces @ units, plus[:, convex], minus[:, convex], tolerance)
-        forces[:, convex] = held
+        if convex.any():
+            forces[:, convex] = 0.0
+            forces[:, convex], sides[convex] = _hold(
+                units[convex], forces @ units, plus[:, convex], minus[:, convex], tolerance
+            )
         velocity = forces @ units @ units.T
         wrong = concave & (sides * _first_sign(velocity, tolerance) < 0)
         if not wrong.any():
@@ -232,6 +235,7 @@ def carry(
 
         step = min(float(times.min()), left)
         shift += step * (total[0] + 0.5 * step * total[1])
+        before = sides * heights
         heights = np.where(sliding, 0.0, heights + step * (velocity[0] + 0.5 * step * velocity[1]))
         if times.min() > left:
             return Arrival(DONE, events, tangential, shift, sides, heights)
@@ -240,12 +244,13 @@ def carry(
         now = times == times.min()
         events += int(size[now].sum())
 
-        # Kinks that arrive: a concave one is crossed. On its own it would have turned back at some depth.
+        # Kinks that arrive: a concave one is crossed. On its own it would have turned back at some depth, which tells
+        # nothing if it has just left the kink.
         arrived = now & ~sliding
         heights[arrived] = 0.0
         crossed = arrived & (_first_sign(plus - minus, tolerance) >= 0)
-        v, bend = (inwards[0] + step * inwards[1])[crossed], inwards[1, crossed]
-        depths = 0.5 * v[bend > 0] ** 2 / bend[bend > 0]
+        counted = crossed & (before > GRAZE * reach) & (inwards[1] > 0)
+        depths = 0.5 * (inwards[0] + step * inwards[1])[counted] ** 2 / inwards[1, counted]
         tangential = min(tangential, depths.min(initial=np.inf) / reach)
         sides = np.where(crossed, -sides, sides)
         at_zero = sliding | arrived

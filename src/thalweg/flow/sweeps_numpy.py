@@ -136,3 +136,20 @@ def output_speeds(
 def correlate(first: int, last: int, z: FloatArray, residuals: FloatArray, slope: float, out: FloatArray) -> None:
     """See `sweeps.correlate`."""
     out[first:last] = _activated(z[first:last], slope) @ residuals / len(residuals)
+
+
+def correlate_speeds(
+    first: int,
+    last: int,
+    modes: ModeArray,
+    velocity: FloatArray,
+    z: FloatArray,
+    residuals: FloatArray,
+    r_speed: FloatArray,
+    slope: float,
+    out: FloatArray,
+) -> None:
+    """See `sweeps.correlate_speeds`."""
+    mine = slice(first, last)
+    weights = _weights(modes[mine], slope)
+    out[mine] = ((weights * z[mine]) @ r_speed + (weights * velocity[mine]) @ residuals) / len(residuals)
