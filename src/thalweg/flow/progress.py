@@ -40,15 +40,14 @@ class Progress:
         if now < self._due:
             return
         self._due = now + 0.1
-        if self._bar is None:
-            self._open()
-        self._bar.update(
+        bar = self._bar or self._open()
+        bar.update(
             self._task,
             completed=state.t,
             text=f"t {state.t:.4g}  loss {state.loss:.2e}  mu {state.curvature:.2e}  events {state.events}",
         )
 
-    def _open(self) -> None:
+    def _open(self) -> Any:
         from rich.console import Console
         from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
@@ -64,6 +63,7 @@ class Progress:
         )
         self._task = self._bar.add_task("flow", total=self._t_end, text="")
         self._bar.start()
+        return self._bar
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

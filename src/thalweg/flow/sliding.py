@@ -239,15 +239,16 @@ class SlidingEngine:
         a, change, residuals = self._close(step, u, z)
         loss = _loss(residuals)
         miss = float(np.linalg.norm(residuals - self.residuals - step * self._r_speed))
-        miss /= float(np.linalg.norm(self.residuals))
-        error = miss / self._allowed_miss
+        size = float(np.linalg.norm(self.residuals))
+        # The residuals themselves are only known to rounding.
+        error = miss / (self._allowed_miss * size + 8 * EPS * self._label_scale * math.sqrt(n))
         if not (math.isfinite(error) and math.isfinite(loss)):
             return False, 0.25, False
         factor = min(2.0, max(0.2, 0.9 / math.sqrt(max(error, 1e-10))))
         falls = loss <= self.loss + self._rounding_of_loss()
         if error > 1.0 or not falls:
             return False, min(factor, 0.7), falls
-        self._errors += miss**3
+        self._errors += (miss / size) ** 3
         before = self.curvature()
         # The miss of a r at the end of the step; 2/3 of it times tau has the impulse that was missed.
         share = 2.0 * step / (3.0 * n)
