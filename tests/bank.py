@@ -85,7 +85,7 @@ SLIDING = [
     case(
         "mode_cycling",
         *_CYCLING,
-        4.0,
+        1.5,
         "one pair goes inactive, active, sliding, inactive, active, sliding",
     ),
     case(
@@ -271,7 +271,7 @@ SHAPES = [
         [[1.0, 0.3], [1.0, 0.3], [-0.2, 1.0]],
         [1.5, -0.5, 1.0],
         [[0.4, 0.7], [0.2, -0.5]],
-        [1.1, -0.9],
+        [1.1, 0.9],
         8.0,
         "one input twice with opposite labels: the loss stays positive",
     ),

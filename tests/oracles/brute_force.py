@@ -38,7 +38,12 @@ class Event:
 
 @dataclass(frozen=True)
 class Reference:
-    """The flow at the times asked for; modes are 1 active, -1 inactive, 0 sliding."""
+    """The flow at the times asked for; modes are 1 active, -1 inactive, 0 sliding.
+
+    `hold` says how firmly a sliding pair is held: the distance of its multiplier from leaving, as a fraction of
+    the range it may take. It is 0 where the pair does not slide, or shares its kink with others (only their sum
+    is determined).
+    """
 
     t: np.ndarray
     W: np.ndarray
@@ -48,6 +53,7 @@ class Reference:
     loss: np.ndarray
     mu: np.ndarray
     modes: np.ndarray
+    hold: np.ndarray
     events: list[Event]
 
 
@@ -163,6 +169,16 @@ class _Arc:
                 out[j, 2 * m] = self.sign_a[j] * a[j]
         return out
 
+    def holds(self, r):
+        problem = self.problem
+        hold = np.zeros((problem.p, len(problem.U)))
+        for j in np.flatnonzero((self.sides == 0).any(axis=1)):
+            on = self.sides[j] == 0
+            Q_plus, Q_minus, _ = self.forces(j, r)
+            hold[j, on] = self.slacks(j, r).reshape(2, -1).min(axis=0) / np.abs(Q_plus - Q_minus)[on]
+        alone = np.bincount(problem.kink) == 1
+        return (hold * alone)[:, problem.kink]
+
     def observe(self, state):
         problem = self.problem
         W, a = problem.split(state)
@@ -171,7 +187,7 @@ class _Arc:
         power = (a**2 * (free**2).sum(1) + (s @ r) ** 2).sum()
         z = np.where(self.modes == 0, 0.0, W @ problem.X.T)
         mu = 2 / (problem.n * problem.p) * power / max(r @ r, np.finfo(float).tiny)
-        return W.copy(), z, a.copy(), r, r @ r / (2 * problem.n), mu, self.modes
+        return W.copy(), z, a.copy(), r, r @ r / (2 * problem.n), mu, self.modes, self.holds(r)
 
 
 def _combinations(problem, state, sides, j, at_zero):
@@ -307,8 +323,8 @@ def flow(W, a, X, y, times, slope=0.0, rtol=1e-12, max_events=400):
         if len(events) > max_events:
             raise Ambiguous(f"more than {max_events} events")
         arc, state = after, _snap(problem, state, after)
-    W, z, a, r, loss, mu, modes = (np.array(column) for column in zip(*records, strict=True))
-    return Reference(times, W, z, a, r, loss, mu, modes, events)
+    W, z, a, r, loss, mu, modes, hold = (np.array(column) for column in zip(*records, strict=True))
+    return Reference(times, W, z, a, r, loss, mu, modes, hold, events)
 
 
 def flow_of(network, data, times, **options):

@@ -9,6 +9,10 @@ import thalweg as tw
 
 from . import brute_force
 
+# The twin is slow: it is run at a looser tolerance. The kernels' agreement is tested apart.
+RTOL = {"numba": 1e-8, "numpy": 1e-5}
+TOL = {"numba": 5e-6, "numpy": 5e-4}
+
 
 @cache
 def reference(case):
@@ -16,14 +20,14 @@ def reference(case):
     return brute_force.flow_of(case.network, case.data, case.times)
 
 
-def flow_case(case, *, times=None, rtol=1e-8, kernel="numba", seconds=20.0):
+def flow_case(case, *, times=None, rtol=None, kernel="numba", seconds=20.0):
     """Flow a case of the bank; a run that never ends stops and fails its test."""
     return tw.flow(
         case.network,
         case.data,
         t_end=case.t_end,
         times=case.times if times is None else times,
-        rtol=rtol,
+        rtol=RTOL[kernel] if rtol is None else rtol,
         kernel=kernel,
         stop=tw.WallTime(seconds),
         accept_contradictions=True,
@@ -68,8 +72,8 @@ def assert_follows(traj, exact, tol, mu_tol=None):
         allowed = (mu_tol or 20 * tol) * scale * max(exact.mu[k], exact.mu.max())
         assert abs(traj.curvature[k] - exact.mu[k]) <= allowed, ("mu", k, traj.curvature[k], exact.mu[k])
     for k in range(done):
-        # A pair that rests at zero without being held has no mode to speak of.
-        clear = (exact.modes[k] == 0) | (np.abs(z[k]) > 10 * tol)
+        # A pair that rests at zero, or slides on the verge of leaving, has no mode to speak of.
+        clear = (exact.hold[k] > 100 * tol) | (np.abs(z[k]) > 10 * tol)
         modes = traj.networks.mode_map(k)
         assert (modes[clear] == exact.modes[k][clear]).all(), ("modes", k, modes, exact.modes[k])
         assert (traj.active[k], traj.inactive[k], traj.sliding[k]) == tuple(int((modes == m).sum()) for m in (1, -1, 0))
