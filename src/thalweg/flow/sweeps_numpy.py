@@ -153,3 +153,80 @@ def correlate_speeds(
     mine = slice(first, last)
     weights = _weights(modes[mine], slope)
     out[mine] = ((weights * z[mine]) @ r_speed + (weights * velocity[mine]) @ residuals) / len(residuals)
+
+
+def look(
+    first: int,
+    last: int,
+    basis: FloatArray,
+    norms: FloatArray,
+    modes: ModeArray,
+    z: FloatArray,
+    a: FloatArray,
+    residuals: FloatArray,
+    slope: float,
+    work: FloatArray,
+    drives: FloatArray,
+    speeds: FloatArray,
+    velocity: FloatArray,
+    a_speed: FloatArray,
+    tally: IntArray,
+) -> None:
+    """See `sweeps.look`."""
+    mine = slice(first, last)
+    left, right = a[None] / len(residuals), residuals[None]
+    fill_forces(first, last, modes, left, right, slope, work)
+    drives[mine] = work[mine] @ basis
+    settle(first, last, basis, norms, modes, z, left, right, slope, drives, speeds, tally)
+    velocity[mine] = speeds[mine] @ basis.T
+    correlate(first, last, z, residuals, slope, a_speed)
+
+
+def carry(
+    first: int,
+    last: int,
+    step: float,
+    basis: FloatArray,
+    norms: FloatArray,
+    start_modes: ModeArray,
+    modes: ModeArray,
+    z: FloatArray,
+    velocity: FloatArray,
+    a: FloatArray,
+    a_speed: FloatArray,
+    residuals: FloatArray,
+    r_speed: FloatArray,
+    missed_left: FloatArray,
+    missed_right: FloatArray,
+    slope: float,
+    work: FloatArray,
+    drive: FloatArray,
+    u: FloatArray,
+    new_u: FloatArray,
+    new_z: FloatArray,
+    tally: IntArray,
+    tangential: FloatArray,
+) -> bool:
+    """See `sweeps.carry`; velocity, work and drive are not needed here."""
+    mine = slice(first, last)
+    # g = step (a + tau step a') (r + tau step r') / n without its quadratic part, and what makes up for the miss.
+    n = len(residuals)
+    still_left, still_right = np.zeros_like(missed_left), np.zeros_like(missed_right)
+    none = np.zeros_like(a)
+    left = np.stack(
+        (np.stack((step * a / n, none, *still_left)), np.stack((step * a / n, step**2 * a_speed / n, *missed_left)))
+    )
+    right = np.stack(
+        (np.stack((residuals, residuals, *still_right)), np.stack((step * r_speed, residuals, *missed_right)))
+    )
+    asked, wanted = np.zeros(z.shape, np.bool_), np.ones(len(z), np.bool_)
+    shift, drives = np.zeros_like(u), np.zeros((2, *u.shape))
+    reach = np.linalg.norm(u, axis=1) + np.finfo(np.float64).tiny
+    advance(
+        first, last, step, basis, norms, start_modes, modes, z, velocity, asked, wanted, drives, left, right, slope,
+        reach, shift, tally, tangential,
+    )  # fmt: skip
+    new_u[mine] = u[mine] + shift[mine]
+    new_z[mine] = new_u[mine] @ basis.T
+    inspect(first, last, modes, new_z, asked, wanted)  # all pairs are tracked: none can be missed
+    return bool((tally[mine, 0] == events.DONE).all())
