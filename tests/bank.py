@@ -267,6 +267,24 @@ SHAPES = [
         "one input twice with one label: two kinks in one place, K singular, and a slide",
     ),
     case(
+        "duplicates_slide",
+        np.repeat(
+            [
+                [0.13, -0.13, 0.64, 0.1, -0.54, 0.36],
+                [1.3, 0.95, -0.7, -1.27, -0.62, 0.04],
+                [-2.33, -0.22, -1.25, -0.73, -0.54, -0.32],
+                [0.41, 1.04, -0.13, 1.37, -0.67, 0.35],
+            ],
+            2,
+            axis=0,
+        ),
+        np.repeat([1.36, 0.14, -1.12, -1.38], 2),
+        [[-0.46, 0.22, -1.01, -0.21, -0.16, 0.54], [0.21, 0.36, -0.65, -0.13, 0.78, 1.49]],
+        [1.3, 1.86],
+        3.0,
+        "every input twice: both copies of a pair must come to slide together",
+    ),
+    case(
         "contradictions",
         [[1.0, 0.3], [1.0, 0.3], [-0.2, 1.0]],
         [1.5, -0.5, 1.0],
