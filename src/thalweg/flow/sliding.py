@@ -19,21 +19,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
 
-from .._typing import FloatArray, ModeArray
+from .._typing import FloatArray, IntArray, ModeArray
 from ..data.dataset import Dataset
 from ..networks.shallow import ShallowNetwork
 from .audit import Audit
 from .coordinates import Coordinates
+from .kinks import Kinks
 from .trajectory import rebuild
 
 EPS = float(np.finfo(np.float64).eps)
 # The last step before an output time is short, this share of the one before: a node is behind by the impulse its step
 # missed, which falls with the square of the step.
 SHORT = 0.1
+# Memory for the inverses of K_SS kept from step to step, in numbers.
+ROOM = 8_000_000
 
 
 def allowed_miss(rtol: float) -> float:
@@ -56,6 +60,29 @@ def load_kernels(kernel: str) -> ModuleType:
     return sweeps
 
 
+@dataclass(frozen=True, eq=False)
+class SlidingSets:
+    """The sliding kinks of every neuron, and the inverse of their Gram matrix, kept from step to step.
+
+    sizes (p, 2) holds their number, or -1 where they are to be found afresh, and the changes since that was done.
+    """
+
+    members: IntArray
+    inverse: FloatArray
+    sizes: IntArray
+
+    @classmethod
+    def empty(cls, p: int, largest: int) -> SlidingSets:
+        largest = max(1, min(largest, math.isqrt(ROOM // p)))
+        return cls(
+            np.zeros((p, largest), np.int64), np.zeros((p, largest, largest)), np.full((p, 2), (-1, 0), np.int64)
+        )
+
+    @property
+    def arrays(self) -> tuple[IntArray, FloatArray, IntArray]:
+        return self.members, self.inverse, self.sizes
+
+
 class SlidingEngine:
     """Exact flow for any inputs; see the module. Follows the `Engine` protocol."""
 
@@ -67,12 +94,13 @@ class SlidingEngine:
         self._start, self._data = network, data
         self._allowed_miss = allowed_miss(rtol)
         self._coordinates = Coordinates.of(data)
+        self._kinks = Kinks.of(self._coordinates, network.slope)
+        self._basis, self._norms = self._kinks.basis, self._kinks.norms
         self._kernels = load_kernels(kernel)
         threads = min(threads, network.p)
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._chunks = [(k * network.p // threads, (k + 1) * network.p // threads) for k in range(threads)]
-        self._basis, self._norms, self._slope = self._coordinates.basis, data.norms, network.slope
-        p, n, m = network.p, data.n, self._coordinates.dimension
+        p, m = network.p, self._coordinates.dimension
 
         self._u = self._coordinates.reduce(network.W)
         self._u0 = self._u.copy()
@@ -83,7 +111,8 @@ class SlidingEngine:
         self._invariant[np.abs(self._invariant) <= 4 * EPS * squares] = 0.0
         # Where it is not negative the sign of a is constant and a follows from |u|; elsewhere a may change sign:
         # it is integrated, and |u| follows from it.
-        self._follows = self._invariant >= 0.0
+        self._free = self._invariant < 0.0
+        self._any_free = bool(self._free.any())
         self._sign = np.sign(network.a)
         self._a = network.a.copy()
         self._a_integrated = network.a.copy()
@@ -92,18 +121,22 @@ class SlidingEngine:
         at_kink = np.abs(self._z) <= 8 * EPS * math.sqrt(m) * np.outer(np.sqrt(squares), self._norms)
         self._z[at_kink] = 0.0
         self._modes = np.where(at_kink, 0, np.sign(self._z)).astype(np.int8)
+        self._sets = SlidingSets.empty(p, min(m, len(self._norms)))
+        self._next_sets = SlidingSets.empty(p, min(m, len(self._norms)))
 
         self.t, self.events, self.steps = 0.0, 0, 0
         self.residuals = self._residuals_of(self._z, self._a)
-        self.loss = _loss(self.residuals)
+        self.loss = float(self.residuals @ self.residuals) / (2 * data.n)
         self._label_scale = float(np.abs(data.y).max() + np.abs(data.y - self.residuals).max())
         self._tally = np.zeros((p, 3), np.int64)
         self._tangential = np.full(p, math.inf)
-        self._work = np.empty((p, n))
-        self._miss_left, self._miss_right = np.zeros((3, p)), np.zeros((3, n))
+        self._work = np.empty_like(self._z)
+        # What the last step missed, as factors of forces.
+        self._missed_left, self._missed_right = np.zeros((3, p)), np.zeros((2, 3, len(self._norms)))
         self._energy, self._errors, self._largest_increase = 0.0, 0.0, 0.0
         self._start_loss = self.loss
-        self._look()
+        self._right = self._kinks.sides(self.residuals)
+        self._look(self._output_speeds(self._z, self._right))
         pace = float(np.linalg.norm(self._r_speed) / max(np.linalg.norm(self.residuals), 1e-300))
         self._taken = 0.0
         self._next_step = math.sqrt(rtol) / pace if pace > 0 else math.inf
@@ -139,10 +172,11 @@ class SlidingEngine:
     def curvature_bounds(self) -> tuple[float, float]:
         from ..curvature.local import bounds
 
-        return bounds(self._coordinates, self._modes, self._a, np.einsum("jk,jk->j", self._u, self._u), self._slope)
+        squares = np.einsum("jk,jk->j", self._u, self._u)
+        return bounds(self._coordinates, self.modes(), self._a, squares, self._kinks.slope)
 
     def modes(self) -> ModeArray:
-        return self._modes.copy()
+        return self._kinks.modes(self._modes)
 
     def moved(self) -> FloatArray:
         return self._coordinates.moved(self._u - self._u0)
@@ -161,7 +195,7 @@ class SlidingEngine:
         largest = float(np.abs(self._a).max())
         return Audit(
             invariant_drift=float(drift.max()),
-            energy_error=abs(self._energy - fall) / fall if fall else 0.0,
+            energy_error=float(abs(self._energy - fall) / fall) if fall else 0.0,
             largest_loss_increase=self._largest_increase,
             local_error=math.sqrt(self._errors / max(self.steps, 1)),
             tangential_distance=float(self._tangential.min()),
@@ -170,32 +204,26 @@ class SlidingEngine:
 
     # One macro step
 
-    def _look(self) -> None:
+    def _look(self, a_speed: FloatArray) -> None:
         """Settle the modes at the present state and find all its velocities."""
-        p, n = self._z.shape
-        left, right = self._a[None] / n, self.residuals[None]
-        self._share(self._kernels.fill_forces, self._modes, left, right, self._slope, self._work)
-        self._drive = self._work @ self._basis
-        speed = np.empty_like(self._drive)
+        n, right = len(self.residuals), self._right
+        self._a_speed, self._a_turn = a_speed, np.empty_like(a_speed)
+        self._drive, speed = np.empty_like(self._u), np.empty_like(self._u)
+        self._velocity = np.empty_like(self._z)
         self._share(
-            self._kernels.settle, self._basis, self._norms, self._modes, self._z, left, right, self._slope,
-            self._drive, speed, self._tally,
+            self._kernels.look, self._basis, self._norms, self._modes, self._z, self._a[None] / n, right[:, None],
+            self._work, self._drive, speed, self._velocity, *self._sets.arrays, self._tally,
         )  # fmt: skip
         self.events += int(self._tally[:, 1].sum())
-        self._velocity = speed @ self._basis.T
-        self._a_speed = np.empty(p)
-        self._share(self._kernels.correlate, self._z, self.residuals, self._slope, self._a_speed)
-        output_speed = np.zeros(n)
-        self._kernels.output_speeds(
-            0, p, self._modes, self._velocity, self._z, self._a, self._a_speed, self._slope, output_speed
-        )
-        self._r_speed = -output_speed / p
-        self._a_turn = np.empty(p)
+        sums = np.zeros_like(right)
+        self._kernels.sum_speeds(0, len(a_speed), self._modes, self._velocity, self._z, self._a, a_speed, sums)
+        self._r_speed = self._kinks.outputs(sums) / -len(a_speed)
+        self._right_speed = self._kinks.sides(self._r_speed)
         self._share(
-            self._kernels.correlate_speeds, self._modes, self._velocity, self._z, self.residuals, self._r_speed,
-            self._slope, self._a_turn,
+            self._kernels.correlate_speeds, self._modes, self._velocity, self._z, right, self._right_speed, n,
+            self._a_turn,
         )  # fmt: skip
-        self._fall = float(np.einsum("jk,jk->", speed, speed) + self._a_speed @ self._a_speed) / p
+        self._fall = float(np.vdot(speed, speed) + a_speed @ a_speed) / len(a_speed)
 
     def _attempt(self, step: float, arrival: float, mending: bool) -> tuple[bool, float, bool]:
         """Try one macro step, making up for the last miss or not.
@@ -203,110 +231,98 @@ class SlidingEngine:
         Returns whether it was accepted, the factor for the next step size, and whether a refusal was for the size of
         the miss alone.
         """
-        p, n = self._z.shape
-        # Factors of the forces: g = left[0] right[0] + tau left[1] right[1]; the last three make up for the miss.
-        left, right = np.zeros((2, 5, p)), np.zeros((2, 5, n))
-        left[0, 0], right[0, 0] = step * self._a / n, self.residuals
-        left[1, 0], right[1, 0] = step * self._a / n, step * self._r_speed
-        left[1, 1], right[1, 1] = step * step * self._a_speed / n, self.residuals
+        n, p = len(self.residuals), len(self._a)
+        # Factors of the forces: g = left[0] right[0] + tau left[1] right[1], the missed ones last.
+        count = 5 if mending else 2
+        left, right = np.zeros((2, count, p)), np.zeros((2, 2, count, len(self._norms)))
+        left[:, 0], right[0, :, 0], right[1, :, 0] = step / n * self._a, self._right, step * self._right_speed
+        left[1, 1], right[1, :, 1] = step * step / n * self._a_speed, self._right
         if mending:
-            left[1, 2:], right[1, 2:] = self._miss_left, self._miss_right
-        drives = np.empty((2, *self._u.shape))
-        drives[0] = step * self._drive
-        self._share(self._kernels.fill_forces, self._modes, left[1], right[1], self._slope, self._work)
-        np.matmul(self._work, self._basis, out=drives[1])
-        reach = np.sqrt(np.einsum("jk,jk->j", self._u, self._u)) + EPS
-        modes = np.empty_like(self._modes)
-        asked = np.zeros((p, n), np.bool_)
-        wanted = np.ones(p, np.bool_)
-        shift = np.empty_like(self._u)
+            left[1, 2:], right[1, :, 2:] = self._missed_left, self._missed_right
+        modes, u, z = np.empty_like(self._modes), np.empty_like(self._u), np.empty_like(self._z)
         tangential = self._tangential.copy()
-        z = np.empty_like(self._z)
-        while True:
-            self._share(
-                self._kernels.advance, step, self._basis, self._norms, self._modes, modes, self._z, self._velocity,
-                asked, wanted, drives, left, right, self._slope, reach, shift, self._tally, tangential,
-            )  # fmt: skip
-            if self._tally[:, 0].any():
-                return False, 0.5, False
-            u = self._u + shift
-            if wanted.all():
-                np.matmul(u, self._basis.T, out=z)
-            else:
-                z[wanted] = u[wanted] @ self._basis.T
-            if not self._kernels.inspect(0, p, modes, z, asked, wanted):
-                break
-        a, change, residuals = self._close(step, u, z)
-        loss = _loss(residuals)
-        miss = float(np.linalg.norm(residuals - self.residuals - step * self._r_speed))
-        size = float(np.linalg.norm(self.residuals))
+        if not self._share(
+            self._kernels.carry, step, self._basis, self._norms, self._modes, modes, self._z, self._velocity, left,
+            right, self._work, self._drive, self._u, u, z, *self._sets.arrays, *self._next_sets.arrays, self._tally,
+            tangential,
+        ):  # fmt: skip
+            return False, 0.5, False
+        a, change, residuals, sides, a_speed = self._close(step, u, z)
+        loss = float(residuals @ residuals) / (2 * n)
+        missed = residuals - self.residuals - step * self._r_speed
+        miss, size = math.sqrt(missed @ missed), math.sqrt(2 * n * self.loss)
         # The residuals themselves are only known to rounding.
         error = miss / (self._allowed_miss * size + 8 * EPS * self._label_scale * math.sqrt(n))
         if not (math.isfinite(error) and math.isfinite(loss)):
             return False, 0.25, False
         factor = min(2.0, max(0.2, 0.9 / math.sqrt(max(error, 1e-10))))
-        falls = loss <= self.loss + self._rounding_of_loss()
+        rounding = 8 * EPS * (self.loss + self._label_scale * math.sqrt(2 * self.loss))
+        falls = loss <= self.loss + rounding
         if error > 1.0 or not falls:
             return False, min(factor, 0.7), falls
-        self._errors += (miss / size) ** 3
-        before = self.curvature()
+
         # The miss of a r at the end of the step; 2/3 of it times tau has the impulse that was missed.
         share = 2.0 * step / (3.0 * n)
-        self._miss_left = share * np.stack((a, -self._a, -step * self._a_speed))
-        self._miss_right = np.stack((residuals, self.residuals + step * self._r_speed, self.residuals))
-        increase = loss - self.loss - self._rounding_of_loss()
-        self._largest_increase = max(self._largest_increase, increase / self.loss)
+        self._missed_left = share * np.stack((a, -self._a, -step * self._a_speed))
+        self._missed_right = np.stack((sides, self._right + step * self._right_speed, self._right), axis=1)
+        self._errors += (miss / size) ** 3
+        self._largest_increase = max(self._largest_increase, (loss - self.loss - rounding) / self.loss)
+        before = self.curvature()
         self._u, self._z, self._a, self._modes = u, z, a, modes
+        self._sets, self._next_sets = self._next_sets, self._sets
         # At rest the loss is constant but for its rounding.
-        self.t, self.residuals, self.loss = arrival, residuals, min(loss, self.loss)
+        self.t, self.residuals, self._right, self.loss = arrival, residuals, sides, min(loss, self.loss)
         self._a_integrated = self._a_integrated + change
         self._tangential = tangential
         self.events += int(self._tally[:, 1].sum())
         self.steps += 1
-        self._look()
+        self._look(a_speed)
         self._energy += 0.5 * step * (before + self.curvature())
         return True, factor, True
 
-    def _close(self, step: float, u: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return output weights, their change integrated on its own, and residuals at the end of a step.
+    def _close(
+        self, step: float, u: FloatArray, z: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Find the end of a step: output weights, their change integrated on its own, residuals, their sides, a'.
 
         u and z are stretched where |u| follows from the output weight.
         """
         squares = np.einsum("jk,jk->j", u, u)
         a = self._sign * np.sqrt(np.maximum(self._invariant + squares, 0.0))
-        free = ~self._follows
-        a[free] = (self._a + step * self._a_speed)[free]
+        free = self._free
+        if self._any_free:
+            a[free] = (self._a + step * self._a_speed)[free]
         residuals = self._residuals_of(z, a)
-        speed = np.empty(len(a))
-        self._share(self._kernels.correlate, z, residuals, self._slope, speed)
+        sides = self._kinks.sides(residuals)
+        a_speed = self._output_speeds(z, sides)
         # The cubic through a', a'' at the start and a' at the end.
-        change = step * (2.0 * self._a_speed + speed) / 3.0 + step**2 * self._a_turn / 6.0
-        if free.any():
+        change = step * (2.0 * self._a_speed + a_speed) / 3.0 + step**2 * self._a_turn / 6.0
+        if self._any_free:
             a[free] = (self._a + change)[free]
             stretch = np.sqrt((a[free] ** 2 - self._invariant[free]) / squares[free])
             u[free] *= stretch[:, None]
             z[free] *= stretch[:, None]
             residuals = self._residuals_of(z, a)
-        return a, change, residuals
+            sides = self._kinks.sides(residuals)
+            a_speed = self._output_speeds(z, sides)
+        return a, change, residuals, sides, a_speed
 
     # Small pieces
 
-    def _share(self, kernel: Callable[..., object], *arguments: object) -> None:
-        """Run a kernel over all neurons, on the threads if there are several."""
+    def _share(self, kernel: Callable[..., bool | None], *arguments: object) -> bool:
+        """Run a kernel over all neurons, on the threads if there are several; False if a part of it fails."""
         if self._pool is None:
-            kernel(0, len(self._a), *arguments)
-        else:
-            for future in [self._pool.submit(kernel, *chunk, *arguments) for chunk in self._chunks]:
-                future.result()
-
-    def _rounding_of_loss(self) -> float:
-        return 8 * EPS * (self.loss + self._label_scale * math.sqrt(2 * self.loss))
+            return kernel(0, len(self._a), *arguments) is not False
+        parts = [self._pool.submit(kernel, *chunk, *arguments) for chunk in self._chunks]
+        answers = [part.result() for part in parts]  # wait for every part
+        return False not in answers
 
     def _residuals_of(self, z: FloatArray, a: FloatArray) -> FloatArray:
-        out = np.zeros(z.shape[1])
-        self._kernels.outputs(0, len(a), z, a, self._slope, out)
-        return self._data.y - out / len(a)
+        sums = np.zeros((2, z.shape[1]))
+        self._kernels.sums(0, len(a), z, a, sums)
+        return self._data.y - self._kinks.outputs(sums) / len(a)
 
-
-def _loss(residuals: FloatArray) -> float:
-    return float(residuals @ residuals) / (2 * len(residuals))
+    def _output_speeds(self, z: FloatArray, sides: FloatArray) -> FloatArray:
+        out = np.empty(len(z))
+        self._share(self._kernels.correlate, z, sides, self._data.n, out)
+        return out

@@ -1,7 +1,11 @@
-"""Passes over all (neuron, sample) pairs (numba): forces, events, residuals.
+"""Passes over all pairs of a neuron and a kink (numba): forces, events, sums.
 
-Every function takes a range of neurons, so that threads can share the work. `sweeps_numpy.py` holds the same
-functions written with NumPy, as an oracle.
+The engine calls `look` and `carry`, the sums over neurons and the correlations; the others are their parts. Every
+function takes a range of neurons, so that threads can share the work. `sweeps_numpy.py` holds the same functions
+written with NumPy, as an oracle.
+
+Shapes: p neurons, k kinks, m coordinates. What acts on the two sides of the kinks comes as an array (2, ..., k): first
+for z > 0, then for z < 0; see `kinks.Kinks`.
 """
 
 from __future__ import annotations
@@ -11,64 +15,35 @@ import math
 import numpy as np
 from numba import njit
 
-from .events import ACTIVE, DONE, INACTIVE, SLIDING, add_scaled, run_neuron
+from .events import ACTIVE, DONE, INACTIVE, SLIDING, add_scaled, dot, run_neuron
 
 # A pair is tracked through a step if its velocity, taken so many times over, could bring it to its kink, or if it
 # lies within so many times the neuron's root mean square move. Too few costs repeats, too many costs work: the
 # result is the same.
 APPROACH, MARGIN = 1.5, 0.3
+# The inverse of K_SS is kept from step to step, and made afresh after so many changes.
+CHANGES_KEPT = 24
 
 _FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
 @njit(cache=True, nogil=True)
-def fill_forces(first, last, modes, left, right, slope, out):
-    """Write lambda_ji sum_k left_kj right_ki into out (p, n); lambda is 0 for sliding pairs.
+def fill_forces(first, last, modes, left, right, out):
+    """Write sum_f left_fj right_sfk into out (p, k), s the side of the pair; 0 for sliding pairs.
 
-    left (K, p) and right (K, n) are the factors of the forces.
+    left (F, p) and right (2, F, k) are the factors of the forces.
     """
+    below = np.empty(out.shape[1])
     for j in range(first, last):
-        for i in range(right.shape[1]):
-            out[j, i] = left[0, j] * right[0, i]
-        for k in range(1, right.shape[0]):
-            add_scaled(out[j], left[k, j], right[k])
-        for i in range(right.shape[1]):
+        for i in range(out.shape[1]):
+            out[j, i] = left[0, j] * right[0, 0, i]
+            below[i] = left[0, j] * right[1, 0, i]
+        for f in range(1, left.shape[0]):
+            add_scaled(out[j], left[f, j], right[0, f])
+            add_scaled(below, left[f, j], right[1, f])
+        for i in range(out.shape[1]):
             mode = modes[j, i]
-            out[j, i] *= 1.0 if mode == ACTIVE else (slope if mode == INACTIVE else 0.0)
-
-
-@njit(cache=True, nogil=True)
-def settle(first, last, basis, norms, modes, z, left, right, slope, drives, speeds, tally):
-    """Make the modes of the pairs at their kink agree with the velocities at this instant.
-
-    left (1, p) and right (1, n) are the factors of the forces. drives (p, m) holds the velocities without sliding
-    forces and follows the changes of mode; speeds (p, m) receives the true velocities. tally (p, 3) receives
-    status and changes of mode.
-    """
-    n = modes.shape[1]
-    chosen = np.empty(n, np.int64)
-    for j in range(first, last):
-        size = 0
-        for i in range(n):
-            if modes[j, i] == SLIDING:
-                chosen[size] = i
-                size += 1
-        tally[j, 0], tally[j, 1] = DONE, 0
-        for q in range(basis.shape[1]):
-            speeds[j, q] = drives[j, q]
-        if size:
-            rows, own_modes, own_norms, own_z = gather(chosen[:size], basis, norms, modes[j], z[j])
-            forces = np.zeros((2, size))
-            for i in range(size):
-                forces[0, i] = left[0, j] * right[0, chosen[i]]
-            drive = np.zeros((2, basis.shape[1]))
-            drive[0] = drives[j]
-            tally[j, 0], tally[j, 1], _, speed = run_neuron(
-                rows, own_modes, own_z, drive, forces, slope, 1.0, own_norms, 0.0
-            )
-            drives[j], speeds[j] = drive[0], speed
-            for i in range(size):
-                modes[j, chosen[i]] = own_modes[i]
+            out[j, i] = out[j, i] if mode == ACTIVE else (below[i] if mode == INACTIVE else 0.0)
 
 
 @njit(cache=True, nogil=True)
@@ -84,16 +59,82 @@ def gather(chosen, basis, norms, modes, z):
     return rows, own_modes, own_norms, own_z
 
 
+@njit(cache=True, nogil=True)
+def recall(chosen, m, kept_members, kept_inverse, kept_count):
+    """Take up the sliding set kept from earlier, in positions within `chosen` (sorted)."""
+    most = min(chosen.shape[0], m) + 1
+    members, inverse = np.empty(most, np.int64), np.empty((most, most))
+    count = max(kept_count, 0)
+    for i in range(count):
+        members[i] = np.searchsorted(chosen, kept_members[i])
+        for k in range(count):
+            inverse[i, k] = kept_inverse[i, k]
+    return members, inverse, count
+
+
+@njit(cache=True, nogil=True)
+def keep(chosen, members, inverse, count, changes, kept_members, kept_inverse, kept):
+    """Keep the sliding set of one neuron, if there is room for it and it is not too old: kept is (count, changes)."""
+    if count > kept_members.shape[0] or changes > CHANGES_KEPT:
+        kept[0], kept[1] = -1, 0
+        return
+    kept[0], kept[1] = count, changes
+    for i in range(count):
+        kept_members[i] = chosen[members[i]]
+        for k in range(count):
+            kept_inverse[i, k] = inverse[i, k]
+
+
+@njit(cache=True, nogil=True)
+def settle(
+    first, last, basis, norms, modes, z, left, right, drives, speeds, kept_members, kept_inverse, kept, tally
+):  # fmt: skip
+    """Make the modes of the pairs at their kink agree with the velocities at this instant.
+
+    left (1, p) and right (2, 1, k) are the factors of the forces. drives (p, m) holds the velocities without sliding
+    forces and follows the changes of mode; speeds (p, m) receives the true velocities. kept_members (p, c),
+    kept_inverse (p, c, c) and kept (p, 2) are the sliding sets. tally (p, 3) receives status and changes of mode.
+    """
+    m = basis.shape[1]
+    chosen = np.empty(basis.shape[0], np.int64)
+    for j in range(first, last):
+        size = 0
+        for i in range(basis.shape[0]):
+            if modes[j, i] == SLIDING:
+                chosen[size] = i
+                size += 1
+        tally[j, 0], tally[j, 1] = DONE, 0
+        for q in range(m):
+            speeds[j, q] = drives[j, q]
+        if size == 0:
+            kept[j, 0], kept[j, 1] = 0, 0
+            continue
+        rows, own_modes, own_norms, own_z = gather(chosen[:size], basis, norms, modes[j], z[j])
+        members, inverse, count = recall(chosen[:size], m, kept_members[j], kept_inverse[j], kept[j, 0])
+        plus, minus = np.zeros((2, size)), np.zeros((2, size))
+        for i in range(size):
+            plus[0, i], minus[0, i] = left[0, j] * right[0, 0, chosen[i]], left[0, j] * right[1, 0, chosen[i]]
+        drive = np.zeros((2, m))
+        drive[0] = drives[j]
+        tally[j, 0], changes, _, count, speed = run_neuron(
+            rows, own_modes, own_z, drive, plus, minus, 1.0, own_norms, members, inverse, count, 0.0
+        )
+        drives[j], speeds[j] = drive[0], speed
+        for i in range(size):
+            tally[j, 1] += modes[j, chosen[i]] != own_modes[i]
+            modes[j, chosen[i]] = own_modes[i]
+        keep(chosen, members, inverse, count, kept[j, 1] + changes, kept_members[j], kept_inverse[j], kept[j])
+
+
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def choose(modes, z, velocity, step, asked, chosen):
     """Collect the pairs of one neuron that may meet their kink within the step; return how many."""
-    n = z.shape[0]
     square = 0.0
-    for i in range(n):
+    for i in range(z.shape[0]):
         square += velocity[i] * velocity[i]
-    margin = MARGIN * step * math.sqrt(square / n)
+    margin = MARGIN * step * math.sqrt(square / z.shape[0])
     size = 0
-    for i in range(n):
+    for i in range(z.shape[0]):
         side = 1.0 if modes[i] == ACTIVE else -1.0
         height = side * z[i] + APPROACH * step * min(side * velocity[i], 0.0)
         if height <= margin or modes[i] == SLIDING or asked[i]:
@@ -104,17 +145,18 @@ def choose(modes, z, velocity, step, asked, chosen):
 
 @njit(cache=True, nogil=True)
 def advance(
-    first, last, step, basis, norms, start_modes, modes, z, velocity, asked, wanted, drives, left, right, slope,
-    reach, shift, tally, tangential,
+    first, last, step, basis, norms, start_modes, modes, z, velocity, asked, wanted, drives, left, right, reach, shift,
+    kept_members, kept_inverse, kept, new_members, new_inverse, new_kept, tally, tangential,
 ):  # fmt: skip
     """Carry the wanted neurons through one macro step of length `step`.
 
-    drives (2, p, m) are the coefficients, in tau in [0, 1], of the velocities of w without sliding forces, and
-    forces[q] = sum_k left[q, k, j] right[q, k, i]; velocity (p, n) is z' at the start. modes (p, n) receives the
-    modes at the end, shift (p, m) the displacement, tally (p, 3) status, events, candidates.
+    drives (2, p, m) are the coefficients, in tau in [0, 1], of the velocities of w without sliding forces; left
+    (2, F, p) and right (2, 2, F, k) the factors of the coefficients of the forces; velocity (p, k) is z' at the start.
+    modes (p, k) receives the modes at the end, shift (p, m) the displacement, new_* the sliding sets, tally (p, 3)
+    status, events, candidates.
     """
-    n = z.shape[1]
-    chosen = np.empty(n, np.int64)
+    m = basis.shape[1]
+    chosen = np.empty(basis.shape[0], np.int64)
     for j in range(first, last):
         if not wanted[j]:
             continue
@@ -122,25 +164,31 @@ def advance(
         size = choose(modes[j], z[j], velocity[j], step, asked[j], chosen)
         tally[j, 0], tally[j, 1], tally[j, 2] = DONE, 0, size
         if size == 0:
-            for q in range(basis.shape[1]):
+            new_kept[j, 0], new_kept[j, 1] = 0, 0
+            for q in range(m):
                 shift[j, q] = drives[0, j, q] + 0.5 * drives[1, j, q]
             continue
         rows, own_modes, own_norms, own_z = gather(chosen[:size], basis, norms, modes[j], z[j])
-        forces = np.zeros((2, size))
+        members, inverse, count = recall(chosen[:size], m, kept_members[j], kept_inverse[j], kept[j, 0])
+        plus, minus = np.zeros((2, size)), np.zeros((2, size))
         for i in range(size):
             asked[j, chosen[i]] = True
             for q in range(2):
-                for k in range(left.shape[1]):
-                    forces[q, i] += left[q, k, j] * right[q, k, chosen[i]]
-        drive = drives[:, j].copy()
-        status, events, distance, moved = run_neuron(
-            rows, own_modes, own_z, drive, forces, slope, reach[j], own_norms, 1.0
+                for f in range(left.shape[1]):
+                    plus[q, i] += left[q, f, j] * right[q, 0, f, chosen[i]]
+                    minus[q, i] += left[q, f, j] * right[q, 1, f, chosen[i]]
+        drive = np.empty((2, m))
+        for q in range(m):
+            drive[0, q], drive[1, q] = drives[0, j, q], drives[1, j, q]
+        status, events, distance, count, moved = run_neuron(
+            rows, own_modes, own_z, drive, plus, minus, reach[j], own_norms, members, inverse, count, 1.0
         )
         shift[j] = moved
         tally[j, 0], tally[j, 1] = status, events
         tangential[j] = min(tangential[j], distance)
         for i in range(size):
             modes[j, chosen[i]] = own_modes[i]
+        keep(chosen, members, inverse, count, kept[j, 1] + events, new_members[j], new_inverse[j], new_kept[j])
 
 
 @njit(cache=True, nogil=True)
@@ -170,44 +218,101 @@ def inspect(first, last, modes, z, asked, wanted):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def outputs(first, last, z, a, slope, out):
-    """Add sum_j a_j sigma(z_ji) over the range of neurons to out (n,)."""
+def sums(first, last, z, a, out):
+    """Add sum_j a_j z_jk over the neurons with z_jk > 0 to out[0], over the others to out[1]; out is (2, k)."""
     for j in range(first, last):
         for i in range(z.shape[1]):
             value = z[j, i]
-            out[i] += a[j] * (value if value > 0.0 else slope * value)
+            out[0, i] += a[j] * (value if value > 0.0 else 0.0)
+            out[1, i] += a[j] * (value if value < 0.0 else 0.0)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def output_speeds(first, last, modes, velocity, z, a, a_speed, slope, out):
-    """Add d/dt sum_j a_j sigma(z_ji) over the range of neurons to out (n,)."""
+def sum_speeds(first, last, modes, velocity, z, a, a_speed, out):
+    """Add d/dt of what `sums` adds."""
     for j in range(first, last):
         for i in range(z.shape[1]):
-            mode = modes[j, i]
-            weight = 1.0 if mode == ACTIVE else (slope if mode == INACTIVE else 0.0)
-            out[i] += weight * (a_speed[j] * z[j, i] + a[j] * velocity[j, i])
+            value = a_speed[j] * z[j, i] + a[j] * velocity[j, i]
+            out[0, i] += value if modes[j, i] == ACTIVE else 0.0
+            out[1, i] += value if modes[j, i] == INACTIVE else 0.0
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def correlate(first, last, z, residuals, slope, out):
-    """Write a_j' = (1/n) sum_i r_i sigma(z_ji) into out (p,)."""
-    n = residuals.shape[0]
+def correlate(first, last, z, right, count, out):
+    """Write a_j' = (1/n) sum_i r_i sigma(z_ji) into out (p,); right (2, k) are the residuals, count is n."""
     for j in range(first, last):
         total = 0.0
-        for i in range(n):
+        for i in range(z.shape[1]):
             value = z[j, i]
-            total += residuals[i] * (value if value > 0.0 else slope * value)
-        out[j] = total / n
+            total += value * (right[0, i] if value > 0.0 else right[1, i])
+        out[j] = total / count
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def correlate_speeds(first, last, modes, velocity, z, residuals, r_speed, slope, out):
+def correlate_speeds(first, last, modes, velocity, z, right, right_speed, count, out):
     """Write a_j'' = (1/n) sum_i d/dt (r_i sigma(z_ji)) into out (p,)."""
-    n = residuals.shape[0]
     for j in range(first, last):
         total = 0.0
-        for i in range(n):
+        for i in range(z.shape[1]):
+            up = right_speed[0, i] * z[j, i] + right[0, i] * velocity[j, i]
+            down = right_speed[1, i] * z[j, i] + right[1, i] * velocity[j, i]
             mode = modes[j, i]
-            weight = 1.0 if mode == ACTIVE else (slope if mode == INACTIVE else 0.0)
-            total += weight * (r_speed[i] * z[j, i] + residuals[i] * velocity[j, i])
-        out[j] = total / n
+            total += up if mode == ACTIVE else (down if mode == INACTIVE else 0.0)
+        out[j] = total / count
+
+
+@njit(cache=True, nogil=True)
+def look(
+    first, last, basis, norms, modes, z, left, right, work, drives, speeds, velocity, kept_members, kept_inverse, kept,
+    tally,
+):  # fmt: skip
+    """Settle the modes at the present state and find the velocities of the hidden weights.
+
+    left (1, p) and right (2, 1, k) are the factors of the forces. Writes drives (p, m), the velocities without sliding
+    forces; speeds (p, m), the true ones; velocity (p, k), z'. work (p, k) is scratch.
+    """
+    fill_forces(first, last, modes, left, right, work)
+    np.dot(work[first:last], basis, drives[first:last])
+    settle(
+        first, last, basis, norms, modes, z, left, right, drives, speeds, kept_members, kept_inverse, kept, tally
+    )  # fmt: skip
+    np.dot(speeds[first:last], basis.T, velocity[first:last])
+
+
+@njit(cache=True, nogil=True)
+def carry(
+    first, last, step, basis, norms, start_modes, modes, z, velocity, left, right, work, drive, u, new_u, new_z,
+    kept_members, kept_inverse, kept, new_members, new_inverse, new_kept, tally, tangential,
+):  # fmt: skip
+    """Carry a range of neurons through one macro step, all events included; return whether all went well.
+
+    left (2, F, p) and right (2, 2, F, k) are the factors of the coefficients of the forces in tau; drive (p, m) is w'
+    at the start without sliding forces. Writes modes, new_u, new_z and the sliding sets new_* at the end of the step,
+    tally (p, 3) and tangential (p,). work (p, k) is scratch.
+    """
+    drives = np.empty((2, *drive.shape))
+    drives[0, first:last] = step * drive[first:last]
+    fill_forces(first, last, start_modes, left[1], right[1], work)
+    np.dot(work[first:last], basis, drives[1, first:last])
+    asked = np.zeros(z.shape, np.bool_)
+    wanted = np.ones(z.shape[0], np.bool_)
+    shift = np.empty(u.shape)
+    reach = np.empty(z.shape[0])
+    for j in range(first, last):
+        reach[j] = math.sqrt(dot(u[j], u[j])) + 1e-300
+    while True:
+        advance(
+            first, last, step, basis, norms, start_modes, modes, z, velocity, asked, wanted, drives, left, right, reach,
+            shift, kept_members, kept_inverse, kept, new_members, new_inverse, new_kept, tally, tangential,
+        )  # fmt: skip
+        if wanted[first:last].all():
+            new_u[first:last] = u[first:last] + shift[first:last]
+            np.dot(new_u[first:last], basis.T, new_z[first:last])
+        else:
+            for j in range(first, last):
+                if wanted[j]:
+                    new_u[j] = u[j] + shift[j]
+                    np.dot(basis, new_u[j], new_z[j])
+        if inspect(first, last, modes, new_z, asked, wanted) == 0:
+            break
+    return not tally[first:last, 0].any()

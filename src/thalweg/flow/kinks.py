@@ -1,0 +1,96 @@
+"""Kinks: the hyperplanes <w, x_i> = 0, one for all inputs on the same line through the origin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._typing import FloatArray, IntArray, ModeArray
+from .coordinates import Coordinates
+
+# Directions that agree to this are one line.
+PARALLEL = 1e-13
+
+
+@dataclass(frozen=True, eq=False)
+class Kinks:
+    """The kinks of a data set, and what lies on each of their sides.
+
+    Samples on one line, x_i = c_i b_k, reach their kink together, and the force on w there is one force: `plus` on the
+    side z_k = <w, b_k> > 0 and `minus` on the other, with any value between while it slides. For most data there is
+    one sample per kink, c = 1, and the forces are g and slope * g.
+
+    Attributes
+    ----------
+    basis : array (k, m)
+        One direction b_k per kink, in coordinates.
+    norms : array (k,)
+        Their norms.
+    slope : float
+        Slope of the activation below zero.
+    kink, ratio : arrays (n,)
+        Kink and c_i of every sample.
+    """
+
+    basis: FloatArray
+    norms: FloatArray
+    slope: float
+    kink: IntArray
+    ratio: FloatArray
+
+    @classmethod
+    def of(cls, coordinates: Coordinates, slope: float) -> Kinks:
+        """Find the samples that share a line."""
+        basis, norms = coordinates.basis, coordinates.data.norms
+        units = basis / norms[:, None]
+        # Parallel directions have the same projection, up to sign, on any vector: look among equals in that order.
+        probe = np.abs(units @ np.random.default_rng(0).standard_normal(units.shape[1]))
+        order = np.argsort(probe, kind="stable")
+        starts = np.flatnonzero(np.diff(probe[order]) > 100 * PARALLEL * np.maximum(1.0, probe[order[1:]])) + 1
+        leader = np.arange(len(norms))
+        for run in np.split(order, starts):
+            leaders: list[int] = []
+            for i in sorted(run):
+                for k in leaders:
+                    if _same_line(units[i], units[k]):
+                        leader[i] = k
+                        break
+                else:
+                    leaders.append(i)
+        first, kink = np.unique(leader, return_inverse=True)
+        ratio = np.einsum("ik,ik->i", basis, basis[leader]) / norms[leader] ** 2
+        return cls(np.ascontiguousarray(basis[first]), norms[first], slope, kink, ratio)
+
+    @property
+    def _alone(self) -> bool:
+        return len(self.norms) == len(self.kink)
+
+    def sides(self, values: FloatArray) -> FloatArray:
+        """Sum c_i sigma'(c_i z) v_i over each kink's samples, for z > 0 and for z < 0: (..., n) to (2, ..., k)."""
+        if self._alone:
+            return np.stack((values, self.slope * values))
+        up = np.where(self.ratio > 0, 1.0, self.slope) * self.ratio * values
+        down = np.where(self.ratio > 0, self.slope, 1.0) * self.ratio * values
+        out = np.zeros((2, *values.shape[:-1], len(self.norms)))
+        np.add.at(out[0], (..., self.kink), up)
+        np.add.at(out[1], (..., self.kink), down)
+        return out
+
+    def outputs(self, sums: FloatArray) -> FloatArray:
+        """Return sum_j a_j sigma(z_ji) of every sample from its kink's sums over z > 0 and z < 0, (2, k) to (n,)."""
+        if self._alone:
+            return sums[0] + self.slope * sums[1]
+        up = np.where(self.ratio > 0, 1.0, self.slope) * self.ratio
+        down = np.where(self.ratio > 0, self.slope, 1.0) * self.ratio
+        return up * sums[0, self.kink] + down * sums[1, self.kink]
+
+    def modes(self, modes: ModeArray) -> ModeArray:
+        """Return the modes (p, n) of the samples from those (p, k) of the kinks."""
+        if self._alone:
+            return modes.copy()
+        return modes[:, self.kink] * np.sign(self.ratio).astype(np.int8)
+
+
+def _same_line(x: FloatArray, y: FloatArray) -> bool:
+    return float(min(np.linalg.norm(x - y), np.linalg.norm(x + y))) <= PARALLEL
