@@ -17,9 +17,12 @@ Only some candidate pairs are tracked; the rest keep their mode (the caller chec
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+
+from .._typing import FloatArray, IntArray, ModeArray
 
 ACTIVE, INACTIVE, SLIDING, DEPENDENT, UNKNOWN = 1, -1, 0, 2, 3
 DONE, TOO_MANY_EVENTS, CYCLING = 0, 1, 2
@@ -32,6 +35,71 @@ SCHUR_TOLERANCE = 1e-10
 HEIGHT_TOLERANCE = 1e-13
 
 _FAST = {"contract", "reassoc", "nsz", "arcp"}
+
+
+class Room(NamedTuple):
+    """What one neuron and its candidates need; made once, with room for many, and filled for each neuron.
+
+    Attributes
+    ----------
+    rows : array (most, m)
+        Input coordinates of the candidates.
+    modes, norms, z : arrays (most,)
+        Modes, norms of the inputs and preactivations; modes and z follow the neuron. Pairs at their kink whose mode
+        is not known yet may be given as sliding.
+    drive : array (2, m)
+        Coefficients in tau of the velocity of w without the forces of sliding pairs; follows the changes of mode.
+    plus, minus : arrays (2, most)
+        Coefficients of the forces of active and of inactive pairs.
+    members, inverse : arrays (most + 1,), (most + 1, most + 1)
+        The sliding set, in candidates, and the inverse of its K_SS.
+    shift : array (m,)
+        Result: the displacement of w; or, having only settled, its velocity, the sliding forces included.
+    """
+
+    rows: FloatArray
+    modes: ModeArray
+    norms: FloatArray
+    z: FloatArray
+    drive: FloatArray
+    plus: FloatArray
+    minus: FloatArray
+    members: IntArray
+    inverse: FloatArray
+    shift: FloatArray
+    # Scratch: drive on the sliding set, its forces, inner products with it; whether at the kink; 0, 1, 2, ...; drive
+    # with the sliding forces, velocities.
+    pull: FloatArray
+    hold: FloatArray
+    links: FloatArray
+    at_kink: np.ndarray
+    everyone: IntArray
+    total: FloatArray
+    velocity: FloatArray
+
+
+@njit(cache=True, nogil=True)
+def make_room(most, m):
+    """Make room for so many candidates."""
+    return Room(
+        np.empty((most, m)),
+        np.empty(most, np.int8),
+        np.empty(most),
+        np.empty(most),
+        np.empty((2, m)),
+        np.empty((2, most)),
+        np.empty((2, most)),
+        np.empty(most + 1, np.int64),
+        np.empty((most + 1, most + 1)),
+        np.empty(m),
+        np.empty((2, most + 1)),
+        np.empty((2, most + 1)),
+        np.empty(most + 1),
+        np.empty(most, np.bool_),
+        np.arange(most),
+        np.empty((2, m)),
+        np.empty((2, most)),
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -81,14 +149,15 @@ def add_scaled(x, scale, y):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def project(rows, line, out):
-    """out[:, i] = coefficients of <rows[i], line(tau)>; line is (2, m). Explicit loops: no array views."""
-    for i in range(rows.shape[0]):
+def project(rows, chosen, count, line, out):
+    """out[:, k] = coefficients of <rows[chosen[k]], line(tau)>; line is (2, m). Explicit loops: no array views."""
+    for k in range(count):
+        i = chosen[k]
         constant, linear = 0.0, 0.0
         for q in range(rows.shape[1]):
             constant += rows[i, q] * line[0, q]
             linear += rows[i, q] * line[1, q]
-        out[0, i], out[1, i] = constant, linear
+        out[0, k], out[1, k] = constant, linear
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -128,21 +197,22 @@ def add_held(rows, drive, members, hold, count, total):
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def enter(inverse, count, links, corner):
     """Grow the inverse of K_SS by one member; False if its input depends on the others."""
-    product = np.empty(count)
     schur = corner
     for i in range(count):
         total = 0.0
         for k in range(count):
             total += inverse[i, k] * links[k]
-        product[i] = total
+        inverse[count, i] = total
         schur -= total * links[i]
     if schur <= SCHUR_TOLERANCE * corner:
         return False
     for i in range(count):
-        scale = product[i] / schur
+        scale = inverse[count, i] / schur
         for k in range(count):
-            inverse[i, k] += scale * product[k]
-        inverse[i, count] = inverse[count, i] = -scale
+            inverse[i, k] += scale * inverse[count, k]
+        inverse[i, count] = -scale
+    for i in range(count):
+        inverse[count, i] = inverse[i, count]
     inverse[count, count] = 1.0 / schur
     return True
 
@@ -150,11 +220,11 @@ def enter(inverse, count, links, corner):
 @njit(cache=True, nogil=True)
 def leave(inverse, count, members, place):
     """Shrink the inverse of K_SS by the member at `place`; the last member takes its place."""
-    row = inverse[place, :count].copy()
     for i in range(count):
-        scale = row[i] / row[place]
-        for k in range(count):
-            inverse[i, k] -= scale * row[k]
+        if i != place:
+            scale = inverse[i, place] / inverse[place, place]
+            for k in range(count):
+                inverse[i, k] -= scale * inverse[place, k]
     last = count - 1
     if place != last:
         for k in range(last):
@@ -175,73 +245,70 @@ def place_of(member, members, count):
 
 
 @njit(cache=True, nogil=True)
-def change_mode(who, target, rows, norms, modes, drive, plus, minus, members, inverse, pull, links, count):
+def change_mode(room, who, target, count):
     """Give a pair a new mode; return the new size of the sliding set.
 
     Keeps the drive (without sliding forces), its pull on the sliding set, and the inverse of K_SS in step.
     """
-    before = modes[who]
+    before = room.modes[who]
     if before == SLIDING:
-        place = place_of(who, members, count)
-        leave(inverse, count, members, place)
+        place = place_of(who, room.members, count)
+        leave(room.inverse, count, room.members, place)
         count -= 1
         for q in range(2):
-            pull[q, place] = pull[q, count]
-    link(rows, who, members, count, links)
-    if target == SLIDING and not enter(inverse, count, links, norms[who] ** 2):
+            room.pull[q, place] = room.pull[q, count]
+    link(room.rows, who, room.members, count, room.links)
+    if target == SLIDING and not enter(room.inverse, count, room.links, room.norms[who] ** 2):
         target = DEPENDENT
     for q in range(2):
         change = 0.0
         if before == ACTIVE:
-            change -= plus[q, who]
+            change -= room.plus[q, who]
         elif before != SLIDING and before != UNKNOWN:
-            change -= minus[q, who]
+            change -= room.minus[q, who]
         if target == ACTIVE:
-            change += plus[q, who]
+            change += room.plus[q, who]
         elif target != SLIDING:
-            change += minus[q, who]
+            change += room.minus[q, who]
         if change != 0.0:
-            add_scaled(drive[q], change, rows[who])
+            add_scaled(room.drive[q], change, room.rows[who])
             for k in range(count):
-                pull[q, k] += change * links[k]
+                room.pull[q, k] += change * room.links[k]
     if target == SLIDING:
-        members[count] = who
+        room.members[count] = who
         for q in range(2):
-            pull[q, count] = dot(rows[who], drive[q])
+            room.pull[q, count] = dot(room.rows[who], room.drive[q])
         count += 1
-    modes[who] = target
+    room.modes[who] = target
     return count
 
 
 @njit(cache=True, nogil=True)
-def worst_violation(
-    tau, least_index, rows, norms, modes, at_kink, drive, plus, minus, members, hold, links, count,
-    force_tolerance, velocity_tolerance,
-):  # fmt: skip
+def worst_violation(room, size, count, tau, least_index, force_tolerance, velocity_tolerance):
     """Find the pair at its kink that violates the KKT conditions most (or the first), and its better mode."""
     worst, chosen, target = 0.0, -1, 0
-    for i in range(modes.shape[0]):
-        if not at_kink[i]:
+    for i in range(size):
+        if not room.at_kink[i]:
             continue
-        low, high = plus[0, i] + tau * plus[1, i], minus[0, i] + tau * minus[1, i]
+        low, high = room.plus[0, i] + tau * room.plus[1, i], room.minus[0, i] + tau * room.minus[1, i]
         violation, aim = 0.0, 0
-        if modes[i] == SLIDING:
-            k = place_of(i, members, count)
-            f = hold[0, k] + tau * hold[1, k]
+        if room.modes[i] == SLIDING:
+            k = place_of(i, room.members, count)
+            f = room.hold[0, k] + tau * room.hold[1, k]
             if low >= high:
                 violation, aim = math.inf, INACTIVE
             elif f < low - force_tolerance:
-                violation, aim = (low - f) * norms[i] ** 2, ACTIVE
+                violation, aim = (low - f) * room.norms[i] ** 2, ACTIVE
             elif f > high + force_tolerance:
-                violation, aim = (f - high) * norms[i] ** 2, INACTIVE
+                violation, aim = (f - high) * room.norms[i] ** 2, INACTIVE
         else:
-            v = dot(rows[i], drive[0]) + tau * dot(rows[i], drive[1])
-            link(rows, i, members, count, links)
+            v = dot(room.rows[i], room.drive[0]) + tau * dot(room.rows[i], room.drive[1])
+            link(room.rows, i, room.members, count, room.links)
             for k in range(count):
-                v += (hold[0, k] + tau * hold[1, k]) * links[k]
-            if modes[i] != INACTIVE and v < -velocity_tolerance:
-                violation, aim = -v, (SLIDING if modes[i] == ACTIVE and low < high else INACTIVE)
-            elif modes[i] != ACTIVE and v > velocity_tolerance:
+                v += (room.hold[0, k] + tau * room.hold[1, k]) * room.links[k]
+            if room.modes[i] != INACTIVE and v < -velocity_tolerance:
+                violation, aim = -v, (SLIDING if room.modes[i] == ACTIVE and low < high else INACTIVE)
+            elif room.modes[i] != ACTIVE and v > velocity_tolerance:
                 violation, aim = v, (SLIDING if low < high else ACTIVE)
         if violation > worst:
             worst, chosen, target = violation, i, aim
@@ -251,155 +318,145 @@ def worst_violation(
 
 
 @njit(cache=True, nogil=True)
-def run_neuron(rows, modes, z, drive, plus, minus, reach, norms, members, inverse, count, end):
+def next_event(room, size, count, tau, left, reach, force_tolerance, velocity_tolerance):
+    """Find the next event: how soon, which pair, its new mode (SLIDING on arrival), from which height.
+
+    The last value is the smallest height above a concave kink at which a pair turns back before `left` is over.
+    """
+    when, who, target, height = math.inf, -1, 0, 0.0
+    lowest = math.inf
+    for i in range(size):
+        if room.at_kink[i]:
+            continue
+        side = 1.0 if room.modes[i] == ACTIVE else -1.0
+        c1, c2 = side * (room.velocity[0, i] + tau * room.velocity[1, i]), 0.5 * side * room.velocity[1, i]
+        s = crossing_time(side * room.z[i], c1, c2, velocity_tolerance)
+        if s < when:
+            when, who, target, height = s, i, SLIDING, side * room.z[i] / (reach * room.norms[i])
+        elif s == math.inf and 0.0 > c1 > -2.0 * c2 * left:
+            jump = room.plus[0, i] + tau * room.plus[1, i] - room.minus[0, i] - tau * room.minus[1, i]
+            if jump >= 0.0:
+                lowest = min(lowest, (side * room.z[i] - 0.25 * c1 * c1 / c2) / (reach * room.norms[i]))
+    for k in range(count):
+        i = room.members[k]
+        f, f_slope = room.hold[0, k] + tau * room.hold[1, k], room.hold[1, k]
+        s = exit_time(f - room.plus[0, i] - tau * room.plus[1, i], f_slope - room.plus[1, i], force_tolerance)
+        if s < when:
+            when, who, target = s, i, ACTIVE
+        s = exit_time(room.minus[0, i] + tau * room.minus[1, i] - f, room.minus[1, i] - f_slope, force_tolerance)
+        if s < when:
+            when, who, target = s, i, INACTIVE
+    return when, who, target, height, lowest
+
+
+@njit(cache=True, nogil=True)
+def run_neuron(room, size, count, reach, end):
     """Carry one neuron from tau = 0 to `end`, through all the events of its candidates.
 
     Parameters
     ----------
-    rows : array (size, m)
-        Input coordinates of the candidates.
-    modes : array (size,) of int8
-        Modes; changed in place. Pairs at their kink whose mode is not known yet may be given as sliding.
-    z : array (size,)
-        Preactivations; changed in place.
-    drive : array (2, m)
-        Coefficients in tau of the velocity of w without the forces of sliding pairs; changed in place.
-    plus, minus : array (2, size)
-        Coefficients of the forces of active and of inactive pairs.
-    reach, norms : float, array (size,)
-        |w| of the neuron and the norms of the inputs, scales of the preactivations.
-    members, inverse, count : array (most,), array (most, most), int
-        A sliding set, in candidates, and the inverse of its K_SS; changed in place. Sliding pairs that it leaves out
-        are taken in. most is at least min(size, m) + 1.
+    room : Room
+        The neuron and its candidates; changed in place, the result in room.shift.
+    size, count : int
+        Number of candidates, and of those the kept sliding set knows. Sliding pairs that it leaves out are taken in.
+    reach : float
+        |w| of the neuron, the scale of its preactivations.
     end : float
         1, or 0 to settle the modes at the present state and go no further.
 
     Returns
     -------
-    status, events, tangential, count, shift
+    status, events, tangential, count
         DONE or the reason of failure; number of mode changes; smallest relative distance to a tangential hit; size of
-        the sliding set; displacement of w (m,), or at `end` = 0 its velocity, the sliding forces included.
+        the sliding set.
     """
-    size, m = rows.shape
-    shift = np.zeros(m)
-    pull, hold, links = np.empty((2, len(members))), np.empty((2, len(members))), np.empty(len(members))
-    at_kink = np.zeros(size, np.bool_)
-    total, velocity = np.empty((2, m)), np.empty((2, size))
-    events = 0
-    tangential = math.inf
-
+    events, idle = 0, 0
+    tau, tangential = 0.0, math.inf
     force_scale, velocity_scale = 0.0, 0.0
     for i in range(size):
-        force_scale = max(force_scale, abs(plus[0, i]), abs(minus[0, i]))
-        velocity_scale = max(velocity_scale, norms[i])
-        if modes[i] == SLIDING:
-            at_kink[i] = True
-            z[i] = 0.0
-            modes[i] = UNKNOWN
+        force_scale = max(force_scale, abs(room.plus[0, i]), abs(room.minus[0, i]))
+        velocity_scale = max(velocity_scale, room.norms[i])
+        room.at_kink[i] = room.modes[i] == SLIDING
+        if room.at_kink[i]:
+            room.z[i] = 0.0
+            room.modes[i] = UNKNOWN
     force_tolerance = FORCE_TOLERANCE * force_scale
-    velocity_tolerance = VELOCITY_TOLERANCE * velocity_scale * math.sqrt(dot(drive[0], drive[0]))
+    velocity_tolerance = VELOCITY_TOLERANCE * velocity_scale * math.sqrt(dot(room.drive[0], room.drive[0]))
     for k in range(count):
-        modes[members[k]] = SLIDING
-        for q in range(2):
-            pull[q, k] = dot(rows[members[k]], drive[q])
+        room.modes[room.members[k]] = SLIDING
+    project(room.rows, room.members, count, room.drive, room.pull)
     for i in range(size):
-        if modes[i] == UNKNOWN:
-            count = change_mode(
-                i, SLIDING, rows, norms, modes, drive, plus, minus, members, inverse, pull, links, count
-            )
+        if room.modes[i] == UNKNOWN:
+            count = change_mode(room, i, SLIDING, count)
+    for q in range(room.shift.shape[0]):
+        room.shift[q] = 0.0
 
-    tau = 0.0
-    idle = 0
-    pivots = 0
     while True:
         # Settle: principal pivoting over the pairs at their kink until the KKT conditions hold at this instant.
         pivots = 0
         while True:
-            hold_still(inverse, pull, count, hold)
-            chosen, target = worst_violation(
-                tau, pivots >= 60, rows, norms, modes, at_kink, drive, plus, minus, members, hold, links, count,
-                force_tolerance, velocity_tolerance,
-            )  # fmt: skip
-            if chosen < 0:
+            hold_still(room.inverse, room.pull, count, room.hold)
+            # Least index first after a while: finite for P-matrices.
+            who, target = worst_violation(room, size, count, tau, pivots >= 60, force_tolerance, velocity_tolerance)
+            if who < 0:
                 break
             pivots += 1
             if pivots > 120 + 4 * size:
-                return CYCLING, events, tangential, count, shift
-            count = change_mode(
-                chosen, target, rows, norms, modes, drive, plus, minus, members, inverse, pull, links, count
-            )
+                return CYCLING, events, tangential, count
+            count = change_mode(room, who, target, count)
         for i in range(size):
-            at_kink[i] = at_kink[i] and (modes[i] == SLIDING or modes[i] == DEPENDENT)
-        add_held(rows, drive, members, hold, count, total)
+            room.at_kink[i] = room.at_kink[i] and (room.modes[i] == SLIDING or room.modes[i] == DEPENDENT)
+        add_held(room.rows, room.drive, room.members, room.hold, count, room.total)
         if end == 0.0:
+            events = pivots
+            add_scaled(room.shift, 1.0, room.total[0])
             break
-        project(rows, total, velocity)
 
-        # The next event.
+        project(room.rows, room.everyone, size, room.total, room.velocity)
         left = end - tau
-        when, who, target, height = math.inf, -1, 0, 0.0
-        for i in range(size):
-            if at_kink[i]:
-                continue
-            side = 1.0 if modes[i] == ACTIVE else -1.0
-            c1, c2 = side * (velocity[0, i] + tau * velocity[1, i]), 0.5 * side * velocity[1, i]
-            s = crossing_time(side * z[i], c1, c2, velocity_tolerance)
-            if s < when:
-                when, who, target, height = s, i, SLIDING, side * z[i] / (reach * norms[i])
-            elif s == math.inf and 0.0 > c1 > -2.0 * c2 * left:  # it turns back within the step, at this height
-                jump = plus[0, i] + tau * plus[1, i] - minus[0, i] - tau * minus[1, i]
-                if jump >= 0.0:
-                    tangential = min(tangential, (side * z[i] - 0.25 * c1 * c1 / c2) / (reach * norms[i]))
-        for k in range(count):
-            i = members[k]
-            f = hold[0, k] + tau * hold[1, k]
-            s = exit_time(f - plus[0, i] - tau * plus[1, i], hold[1, k] - plus[1, i], force_tolerance)
-            if s < when:
-                when, who, target = s, i, ACTIVE
-            s = exit_time(minus[0, i] + tau * minus[1, i] - f, minus[1, i] - hold[1, k], force_tolerance)
-            if s < when:
-                when, who, target = s, i, INACTIVE
+        when, who, target, height, lowest = next_event(
+            room, size, count, tau, left, reach, force_tolerance, velocity_tolerance
+        )
+        tangential = min(tangential, lowest)
         advance = min(when, left)
-        add_scaled(shift, advance, total[0])
-        add_scaled(shift, advance * (tau + 0.5 * advance), total[1])
+        middle = tau + 0.5 * advance
+        add_scaled(room.shift, advance, room.total[0])
+        add_scaled(room.shift, advance * middle, room.total[1])
         for i in range(size):
-            if not at_kink[i]:
-                z[i] += advance * (velocity[0, i] + (tau + 0.5 * advance) * velocity[1, i])
+            if not room.at_kink[i]:
+                room.z[i] += advance * (room.velocity[0, i] + middle * room.velocity[1, i])
         if when > left:
             break
         tau += advance
         events += 1
         idle = 0 if advance > 0.0 else idle + 1
         if events > 40 + 8 * size or idle > 20 + 4 * size:
-            return TOO_MANY_EVENTS, events, tangential, count, shift
+            return TOO_MANY_EVENTS, events, tangential, count
 
         # The pair's new mode; settling decides the rest.
-        jump = plus[0, who] + tau * plus[1, who] - minus[0, who] - tau * minus[1, who]
+        jump = room.plus[0, who] + tau * room.plus[1, who] - room.minus[0, who] - tau * room.minus[1, who]
         if target == SLIDING:
-            z[who] = 0.0
+            room.z[who] = 0.0
             if jump >= 0.0:
-                side = 1.0 if modes[who] == ACTIVE else -1.0
-                target = INACTIVE if modes[who] == ACTIVE else ACTIVE
-                v = velocity[0, who] + tau * velocity[1, who]
-                bend = side * velocity[1, who]
+                side = 1.0 if room.modes[who] == ACTIVE else -1.0
+                target = INACTIVE if room.modes[who] == ACTIVE else ACTIVE
+                v = room.velocity[0, who] + tau * room.velocity[1, who]
+                bend = side * room.velocity[1, who]
                 # On its own it would have turned back at this depth. (One that has just left the kink hits nothing.)
                 if bend > 0.0 and height > 1e-9:
-                    tangential = min(tangential, 0.5 * v * v / bend / (reach * norms[who]))
+                    tangential = min(tangential, 0.5 * v * v / bend / (reach * room.norms[who]))
         elif jump >= -1e3 * force_tolerance:
             target = INACTIVE  # both bounds meet here: the pair rests unless its velocity lifts it
-        count = change_mode(who, target, rows, norms, modes, drive, plus, minus, members, inverse, pull, links, count)
-        at_kink[who] = True
+        count = change_mode(room, who, target, count)
+        room.at_kink[who] = True
         for i in range(size):  # others that arrive at the same time, all of them where w = 0
-            if not at_kink[i] and abs(z[i]) <= HEIGHT_TOLERANCE * reach * norms[i]:
-                z[i] = 0.0
-                at_kink[i] = True
+            if not room.at_kink[i] and abs(room.z[i]) <= HEIGHT_TOLERANCE * reach * room.norms[i]:
+                room.z[i] = 0.0
+                room.at_kink[i] = True
 
     for i in range(size):
-        if modes[i] == DEPENDENT:
-            modes[i] = SLIDING
+        if room.modes[i] == DEPENDENT:
+            room.modes[i] = SLIDING
             for q in range(2):  # sliding pairs have no force in the drive
-                add_scaled(drive[q], -minus[q, i], rows[i])
-    if end == 0.0:
-        shift[:] = total[0]
-        events = pivots
-    return DONE, events, tangential, count, shift
+                add_scaled(room.drive[q], -room.minus[q, i], room.rows[i])
+    return DONE, events, tangential, count

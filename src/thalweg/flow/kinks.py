@@ -68,11 +68,13 @@ class Kinks:
 
     def sides(self, values: FloatArray) -> FloatArray:
         """Sum c_i sigma'(c_i z) v_i over each kink's samples, for z > 0 and for z < 0: (..., n) to (2, ..., k)."""
+        out = np.zeros((2, *values.shape[:-1], len(self.norms)))
         if self._alone:
-            return np.stack((values, self.slope * values))
+            out[0] = values
+            np.multiply(values, self.slope, out=out[1])
+            return out
         up = np.where(self.ratio > 0, 1.0, self.slope) * self.ratio * values
         down = np.where(self.ratio > 0, self.slope, 1.0) * self.ratio * values
-        out = np.zeros((2, *values.shape[:-1], len(self.norms)))
         np.add.at(out[0], (..., self.kink), up)
         np.add.at(out[1], (..., self.kink), down)
         return out

@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numba import njit
 
-from .events import ACTIVE, DONE, INACTIVE, SLIDING, add_scaled, dot, run_neuron
+from .events import ACTIVE, DONE, INACTIVE, SLIDING, add_scaled, dot, make_room, run_neuron
 
 # A pair is tracked through a step if its velocity, taken so many times over, could bring it to its kink, or if it
 # lies within so many times the neuron's root mean square move. Too few costs repeats, too many costs work: the
@@ -23,6 +23,8 @@ from .events import ACTIVE, DONE, INACTIVE, SLIDING, add_scaled, dot, run_neuron
 APPROACH, MARGIN = 1.5, 0.3
 # The inverse of K_SS is kept from step to step, and made afresh after so many changes.
 CHANGES_KEPT = 24
+# Candidates of a neuron that fit before more room is made.
+ROOM = 64
 
 _FAST = {"contract", "reassoc", "nsz", "arcp"}
 
@@ -47,42 +49,42 @@ def fill_forces(first, last, modes, left, right, out):
 
 
 @njit(cache=True, nogil=True)
-def gather(chosen, basis, norms, modes, z):
-    """Copy what belongs to the chosen pairs of one neuron."""
-    size, m = chosen.shape[0], basis.shape[1]
-    rows = np.empty((size, m))
-    own_modes, own_norms, own_z = np.empty(size, np.int8), np.empty(size), np.empty(size)
+def fill_room(room, chosen, size, j, basis, norms, modes, z, left, right, kept_members, kept_inverse, kept_count):
+    """Copy what belongs to the chosen pairs (sorted) of neuron j; return the size of its kept sliding set.
+
+    left (Q, F, p) and right (Q, 2, F, k) are the factors of the first Q coefficients of the forces.
+    """
     for i in range(size):
-        for q in range(m):
-            rows[i, q] = basis[chosen[i], q]
-        own_modes[i], own_norms[i], own_z[i] = modes[chosen[i]], norms[chosen[i]], z[chosen[i]]
-    return rows, own_modes, own_norms, own_z
-
-
-@njit(cache=True, nogil=True)
-def recall(chosen, m, kept_members, kept_inverse, kept_count):
-    """Take up the sliding set kept from earlier, in positions within `chosen` (sorted)."""
-    most = min(chosen.shape[0], m) + 1
-    members, inverse = np.empty(most, np.int64), np.empty((most, most))
+        pair = chosen[i]
+        for q in range(basis.shape[1]):
+            room.rows[i, q] = basis[pair, q]
+        room.modes[i], room.norms[i], room.z[i] = modes[pair], norms[pair], z[pair]
+        for q in range(2):
+            room.plus[q, i] = room.minus[q, i] = 0.0
+        for q in range(left.shape[0]):
+            for f in range(left.shape[1]):
+                room.plus[q, i] += left[q, f, j] * right[q, 0, f, pair]
+                room.minus[q, i] += left[q, f, j] * right[q, 1, f, pair]
     count = max(kept_count, 0)
+    known = chosen[:size]
     for i in range(count):
-        members[i] = np.searchsorted(chosen, kept_members[i])
+        room.members[i] = np.searchsorted(known, kept_members[i])
         for k in range(count):
-            inverse[i, k] = kept_inverse[i, k]
-    return members, inverse, count
+            room.inverse[i, k] = kept_inverse[i, k]
+    return count
 
 
 @njit(cache=True, nogil=True)
-def keep(chosen, members, inverse, count, changes, kept_members, kept_inverse, kept):
+def keep(room, chosen, count, changes, members, inverse, kept):
     """Keep the sliding set of one neuron, if there is room for it and it is not too old: kept is (count, changes)."""
-    if count > kept_members.shape[0] or changes > CHANGES_KEPT:
+    if count > members.shape[0] or changes > CHANGES_KEPT:
         kept[0], kept[1] = -1, 0
         return
     kept[0], kept[1] = count, changes
     for i in range(count):
-        kept_members[i] = chosen[members[i]]
+        members[i] = chosen[room.members[i]]
         for k in range(count):
-            kept_inverse[i, k] = inverse[i, k]
+            inverse[i, k] = room.inverse[i, k]
 
 
 @njit(cache=True, nogil=True)
@@ -91,12 +93,13 @@ def settle(
 ):  # fmt: skip
     """Make the modes of the pairs at their kink agree with the velocities at this instant.
 
-    left (1, p) and right (2, 1, k) are the factors of the forces. drives (p, m) holds the velocities without sliding
-    forces and follows the changes of mode; speeds (p, m) receives the true velocities. kept_members (p, c),
+    left (1, 1, p) and right (1, 2, 1, k) are the factors of the forces. drives (p, m) holds the velocities without
+    sliding forces and follows the changes of mode; speeds (p, m) receives the true velocities. kept_members (p, c),
     kept_inverse (p, c, c) and kept (p, 2) are the sliding sets. tally (p, 3) receives status and changes of mode.
     """
     m = basis.shape[1]
     chosen = np.empty(basis.shape[0], np.int64)
+    room = make_room(ROOM, m)
     for j in range(first, last):
         size = 0
         for i in range(basis.shape[0]):
@@ -109,21 +112,21 @@ def settle(
         if size == 0:
             kept[j, 0], kept[j, 1] = 0, 0
             continue
-        rows, own_modes, own_norms, own_z = gather(chosen[:size], basis, norms, modes[j], z[j])
-        members, inverse, count = recall(chosen[:size], m, kept_members[j], kept_inverse[j], kept[j, 0])
-        plus, minus = np.zeros((2, size)), np.zeros((2, size))
+        if size > room.z.shape[0]:
+            room = make_room(2 * size, m)
+        count = fill_room(
+            room, chosen, size, j, basis, norms, modes[j], z[j], left, right, kept_members[j], kept_inverse[j],
+            kept[j, 0],
+        )  # fmt: skip
+        for q in range(m):
+            room.drive[0, q], room.drive[1, q] = drives[j, q], 0.0
+        tally[j, 0], changes, _, count = run_neuron(room, size, count, 1.0, 0.0)
+        for q in range(m):
+            drives[j, q], speeds[j, q] = room.drive[0, q], room.shift[q]
         for i in range(size):
-            plus[0, i], minus[0, i] = left[0, j] * right[0, 0, chosen[i]], left[0, j] * right[1, 0, chosen[i]]
-        drive = np.zeros((2, m))
-        drive[0] = drives[j]
-        tally[j, 0], changes, _, count, speed = run_neuron(
-            rows, own_modes, own_z, drive, plus, minus, 1.0, own_norms, members, inverse, count, 0.0
-        )
-        drives[j], speeds[j] = drive[0], speed
-        for i in range(size):
-            tally[j, 1] += modes[j, chosen[i]] != own_modes[i]
-            modes[j, chosen[i]] = own_modes[i]
-        keep(chosen, members, inverse, count, kept[j, 1] + changes, kept_members[j], kept_inverse[j], kept[j])
+            tally[j, 1] += modes[j, chosen[i]] != room.modes[i]
+            modes[j, chosen[i]] = room.modes[i]
+        keep(room, chosen, count, kept[j, 1] + changes, kept_members[j], kept_inverse[j], kept[j])
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -157,6 +160,7 @@ def advance(
     """
     m = basis.shape[1]
     chosen = np.empty(basis.shape[0], np.int64)
+    room = make_room(ROOM, m)
     for j in range(first, last):
         if not wanted[j]:
             continue
@@ -168,27 +172,23 @@ def advance(
             for q in range(m):
                 shift[j, q] = drives[0, j, q] + 0.5 * drives[1, j, q]
             continue
-        rows, own_modes, own_norms, own_z = gather(chosen[:size], basis, norms, modes[j], z[j])
-        members, inverse, count = recall(chosen[:size], m, kept_members[j], kept_inverse[j], kept[j, 0])
-        plus, minus = np.zeros((2, size)), np.zeros((2, size))
-        for i in range(size):
-            asked[j, chosen[i]] = True
-            for q in range(2):
-                for f in range(left.shape[1]):
-                    plus[q, i] += left[q, f, j] * right[q, 0, f, chosen[i]]
-                    minus[q, i] += left[q, f, j] * right[q, 1, f, chosen[i]]
-        drive = np.empty((2, m))
+        if size > room.z.shape[0]:
+            room = make_room(2 * size, m)
+        count = fill_room(
+            room, chosen, size, j, basis, norms, modes[j], z[j], left, right, kept_members[j], kept_inverse[j],
+            kept[j, 0],
+        )  # fmt: skip
         for q in range(m):
-            drive[0, q], drive[1, q] = drives[0, j, q], drives[1, j, q]
-        status, events, distance, count, moved = run_neuron(
-            rows, own_modes, own_z, drive, plus, minus, reach[j], own_norms, members, inverse, count, 1.0
-        )
-        shift[j] = moved
+            room.drive[0, q], room.drive[1, q] = drives[0, j, q], drives[1, j, q]
+        status, events, distance, count = run_neuron(room, size, count, reach[j], 1.0)
+        for q in range(m):
+            shift[j, q] = room.shift[q]
         tally[j, 0], tally[j, 1] = status, events
         tangential[j] = min(tangential[j], distance)
         for i in range(size):
-            modes[j, chosen[i]] = own_modes[i]
-        keep(chosen, members, inverse, count, kept[j, 1] + events, new_members[j], new_inverse[j], new_kept[j])
+            asked[j, chosen[i]] = True
+            modes[j, chosen[i]] = room.modes[i]
+        keep(room, chosen, count, kept[j, 1] + events, new_members[j], new_inverse[j], new_kept[j])
 
 
 @njit(cache=True, nogil=True)
@@ -268,10 +268,10 @@ def look(
 ):  # fmt: skip
     """Settle the modes at the present state and find the velocities of the hidden weights.
 
-    left (1, p) and right (2, 1, k) are the factors of the forces. Writes drives (p, m), the velocities without sliding
-    forces; speeds (p, m), the true ones; velocity (p, k), z'. work (p, k) is scratch.
+    left (1, 1, p) and right (1, 2, 1, k) are the factors of the forces. Writes drives (p, m), the velocities without
+    sliding forces; speeds (p, m), the true ones; velocity (p, k), z'. work (p, k) is scratch.
     """
-    fill_forces(first, last, modes, left, right, work)
+    fill_forces(first, last, modes, left[0], right[0], work)
     np.dot(work[first:last], basis, drives[first:last])
     settle(
         first, last, basis, norms, modes, z, left, right, drives, speeds, kept_members, kept_inverse, kept, tally
