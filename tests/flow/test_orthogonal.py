@@ -144,7 +144,6 @@ def test_numpy_twin_and_threads(slope):
     np.testing.assert_allclose(compiled.residuals, plain.residuals, rtol=0, atol=1e-5)
     assert compiled.curvature() == pytest.approx(plain.curvature(), rel=1e-4)
     assert compiled.curvature_bounds() == pytest.approx(plain.curvature_bounds(), rel=1e-4)
-    assert compiled.audit().tangential_distance == pytest.approx(plain.audit().tangential_distance, rel=0.05)
 
 
 @pytest.mark.parametrize("leak", [0.0, 0.04])
@@ -157,10 +156,10 @@ def test_compiled_passes_equal_the_numpy_ones(leak):
     for kernel in ("numba", "numpy"):
         passes, r, sums, after = load_kernels(kernel), np.empty(n), np.empty(n), np.empty_like(state)
         pull, squares, power = passes.evaluate(state, leak, rho, gain, a, norms, y, r)
-        moving, crossings, slowest, fall = passes.advance(state, leak, rho, gain, rates, y[:2] ** 2, norms, after)
+        moving, crossings, fall = passes.advance(state, leak, rho, gain, rates, y[:2] ** 2, after)
         passes.weigh(state, leak, a**2, sums)
         assert crossings > 20
-        found.append([r, sums, after, pull, squares, power, moving, crossings, slowest, fall])
+        found.append([r, sums, after, pull, squares, power, moving, crossings, fall])
     for compiled, plain in zip(*found, strict=True):
         np.testing.assert_allclose(compiled, plain, rtol=1e-11, atol=1e-12)
 
@@ -195,7 +194,7 @@ def test_conserved_and_monotone_quantities(slope):
     assert flow(network, data, 60.0, rtol=1e-8).audit().energy_error < audit.energy_error / 50
     assert 0 < audit.local_error < 1e-5
     assert 0 < audit.output_weight_error < 1e-4
-    assert 0 < audit.tangential_distance < 10
+    assert audit.tangential_distance == np.inf  # nothing turns back above a kink
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.2])
@@ -279,13 +278,10 @@ def test_a_pair_that_touches_zero_and_turns_within_a_step_stays(kernel):
     # u = 0.1 - t + 2 t^2 over a step of 1: below 0 between 0.14 and 0.36, and 1.1 at the end.
     state, after, rho = np.array([[0.1, 0.2]]), np.empty((1, 2)), np.array([[-1.0, 3.0]])
     gain, rates = np.full((2, 2), 0.5), np.ones((2, 2))
-    moving, crossings, slowest, _ = load_kernels(kernel).advance(
-        state, 0.0, rho, gain, rates, np.ones(2), np.ones(1), after
-    )
+    moving, crossings, _ = load_kernels(kernel).advance(state, 0.0, rho, gain, rates, np.ones(2), after)
     np.testing.assert_allclose(after, [[0.0, 1.2]])
     np.testing.assert_allclose(moving, [0.0, 1.44])
     assert crossings == 1
-    assert np.isfinite(slowest)
 
 
 def test_uncovered_samples_stay_and_a_network_at_rest_goes_on():

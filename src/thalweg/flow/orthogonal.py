@@ -112,7 +112,7 @@ class OrthogonalEngine:
         upper = self.curvature_bounds()[1]
         self._h = 0.1 / upper if upper > 0 else math.inf
         self._first = self._h
-        self._start_loss, self._energy, self._tangential, self._increase = self.loss, 0.0, math.inf, 0.0
+        self._start_loss, self._energy, self._increase = self.loss, 0.0, 0.0
         self._errors, self._integrated = 0.0, self._a.copy()
 
     def step(self, limit: float) -> bool:
@@ -155,9 +155,7 @@ class OrthogonalEngine:
             rho[:, k] = self._norms * r / n
 
         gain = h * FIFTH[:, None] * weights[:6]
-        moving, crossings, slowest, fall = self._advance(
-            gain, h * weights[[0, 5]], np.array([self.loss, squares / (2 * n)])
-        )
+        moving, crossings, fall = self._advance(gain, h * weights[[0, 5]], np.array([self.loss, squares / (2 * n)]))
         change = h * (FIFTH @ pulls[:6])
         a_end, scale = self._onto_invariant(a + change, moving)
         after = self._spare
@@ -186,7 +184,6 @@ class OrthogonalEngine:
         sides, facing = np.where(resolved, np.sign(r), self._sides), np.sign(a_end)
         turned = np.flatnonzero(sides != self._sides) if (facing == self._facing).all() else np.arange(n)
         loss = squares / (2 * n)
-        typical = math.sqrt(float(np.mean((self._norms * rho[:, 0]) ** 2)))
         return error, {
             "_state": after,
             "_spare": state,
@@ -198,7 +195,6 @@ class OrthogonalEngine:
             "_energy": self._energy + h * float(FIFTH @ rates) - fall / (p * h),
             "_errors": self._errors + error_r**2,
             "_integrated": self._integrated + change,
-            "_tangential": min(self._tangential, slowest / typical),
             "_increase": max(self._increase, loss / self.loss - 1),
             "residuals": r,
             "loss": loss,
@@ -221,16 +217,14 @@ class OrthogonalEngine:
         pulls, squares, powers = zip(*self._map(task), strict=True)
         return np.sum(pulls, axis=0) / self._data.n, math.fsum(squares), math.fsum(powers)
 
-    def _advance(self, gain: FloatArray, rates: FloatArray, losses: FloatArray) -> tuple[FloatArray, int, float, float]:
+    def _advance(self, gain: FloatArray, rates: FloatArray, losses: FloatArray) -> tuple[FloatArray, int, float]:
         """Write the end of a step to the spare state; moving norms squared, and what happened to pairs at 0."""
 
-        def task(b: slice) -> tuple[FloatArray, int, float, float]:
-            return self._kernels.advance(
-                self._state[b], self._leak, self._rho[b], gain, rates, losses, self._norms[b], self._spare[b]
-            )
+        def task(b: slice) -> tuple[FloatArray, int, float]:
+            return self._kernels.advance(self._state[b], self._leak, self._rho[b], gain, rates, losses, self._spare[b])
 
-        moving, crossings, slowest, fall = zip(*self._map(task), strict=True)
-        return np.sum(moving, axis=0), sum(crossings), min(slowest), math.fsum(fall)
+        moving, crossings, fall = zip(*self._map(task), strict=True)
+        return np.sum(moving, axis=0), sum(crossings), math.fsum(fall)
 
     def _map(self, task):
         return map(task, self._blocks) if self._pool is None else self._pool.map(task, self._blocks)
@@ -324,7 +318,7 @@ class OrthogonalEngine:
             energy_error=abs(self._energy - fall) / fall if fall > 0 else 0.0,
             largest_loss_increase=self._increase,
             local_error=math.sqrt(self._errors / self.steps) if self.steps else 0.0,
-            tangential_distance=self._tangential,
+            tangential_distance=math.inf,  # no kink of orthogonal inputs is concave
             output_weight_error=float(np.max(np.abs(self._a - self._integrated) / np.sqrt(size))),
             nonunique_pairs=self.nonunique,
         )

@@ -54,19 +54,18 @@ def evaluate(state, leak, rho, gain, a, norms, y, r):
 
 
 @_compiled
-def advance(state, leak, rho, gain, rates, losses, norms, after):
+def advance(state, leak, rho, gain, rates, losses, after):
     """Write the state at the end of a step to `after`; a ReLU entry that reaches 0 on the way stays there.
 
     The first and last stages lie at the ends of the step; `rates` (2, p) holds the output weights there times the
     step, `losses` the losses. Returns sum_i u_ji^2 over the entries that move, an array (p,), the number of
-    crossings, the smallest |x_i| |rho_i| at one of them (infinite if there is none), and by how much the
-    crossings lower the integral of (step a_j rho_i times the slope of the activation)^2/loss over the step.
+    crossings, and by how much they lower the integral of (step a_j rho_i times the slope of the activation)^2/loss
+    over the step.
     """
     n, p = state.shape
     stages = gain.shape[0]
     moving = np.zeros(p)
     crossings = 0
-    slowest = np.inf
     fall = 0.0
     a_turned = False
     for j in range(p):
@@ -107,15 +106,13 @@ def advance(state, leak, rho, gain, rates, losses, norms, after):
                         rate = 6 * change * s * (1 - s) + start * (1 - s) * (1 - 3 * s) - end * s * (2 - 3 * s)
                         if rate * change > 0.0:
                             s = min(max(s - value / rate, 0.0), 1.0)
-                    force = first + s * (last - first)
-                    slowest = min(slowest, abs(force) * norms[i])
                     m = (1 + s) / 2  # what remains of the step, by the midpoint rule
                     push = (first + m * (last - first)) * (rates[0, j] + m * (rates[1, j] - rates[0, j]))
                     lost = (1 - s) * push * push / (losses[0] + m * (losses[1] - losses[0]))
                     fall += (1 - leak) * (lost if now > 0.0 else -lost)
                     if leak == 0.0:
                         row[j] = 0.0
-    return moving, crossings, slowest, fall
+    return moving, crossings, fall
 
 
 @_compiled

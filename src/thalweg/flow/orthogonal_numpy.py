@@ -42,9 +42,8 @@ def advance(
     gain: FloatArray,
     rates: FloatArray,
     losses: FloatArray,
-    norms: FloatArray,
     after: FloatArray,
-) -> tuple[FloatArray, int, float, float]:
+) -> tuple[FloatArray, int, float]:
     """See `orthogonal_kernels.advance`."""
     change = rho[:, : len(gain)] @ gain
     first, last = rho[:, 0], rho[:, len(gain) - 1]
@@ -64,7 +63,6 @@ def advance(
         rate -= end * share * (2 - 3 * share)
         newton = np.divide(value, rate, out=np.zeros_like(value), where=rate * change > 0)
         share = np.clip(share - newton, 0, 1)
-    force = first[i] + share * (last[i] - first[i])
     m = (1 + share) / 2
     push = (first[i] + m * (last[i] - first[i])) * (rates[0, j] + m * (rates[1, j] - rates[0, j]))
     lost = (1 - share) * push**2 / (losses[0] + m * (losses[1] - losses[0]))
@@ -72,7 +70,7 @@ def advance(
     if leak == 0:
         after[i, j] = 0.0
     moving = (np.where(after > 0, 1.0, leak) * after**2).sum(axis=0)
-    return moving, len(i), float((np.abs(force) * norms[i]).min(initial=np.inf)), float(fall)
+    return moving, len(i), float(fall)
 
 
 def weigh(state: FloatArray, leak: float, weights: FloatArray, sums: FloatArray) -> None:
