@@ -42,24 +42,25 @@ class Kinks:
     @classmethod
     def of(cls, coordinates: Coordinates, slope: float) -> Kinks:
         """Find the samples that share a line."""
-        basis, norms = coordinates.basis, coordinates.data.norms
-        units = basis / norms[:, None]
+        data, basis = coordinates.data, coordinates.basis
+        X, norms = data.X, data.norms
         # Parallel directions have the same projection, up to sign, on any vector: look among equals in that order.
-        probe = np.abs(units @ np.random.default_rng(0).standard_normal(units.shape[1]))
+        # In the inputs themselves: coordinates of close inputs carry too much rounding.
+        probe = np.abs(X @ np.random.default_rng(0).standard_normal(data.d)) / norms
         order = np.argsort(probe, kind="stable")
         starts = np.flatnonzero(np.diff(probe[order]) > 100 * PARALLEL * np.maximum(1.0, probe[order[1:]])) + 1
-        leader = np.arange(len(norms))
+        leader, ratio = np.arange(data.n), np.ones(data.n)
         for run in np.split(order, starts):
             leaders: list[int] = []
-            for i in sorted(run):
+            for i in sorted(run) if len(run) > 1 else ():
                 for k in leaders:
-                    if _same_line(units[i], units[k]):
-                        leader[i] = k
+                    multiple = float((X[i] @ X[k]).sum()) / norms[k] ** 2
+                    if np.abs(X[i] - multiple * X[k]).max() <= PARALLEL * norms[i]:
+                        leader[i], ratio[i] = k, multiple
                         break
                 else:
                     leaders.append(i)
         first, kink = np.unique(leader, return_inverse=True)
-        ratio = np.einsum("ik,ik->i", basis, basis[leader]) / norms[leader] ** 2
         return cls(np.ascontiguousarray(basis[first]), norms[first], slope, kink, ratio)
 
     @property
@@ -92,7 +93,3 @@ class Kinks:
         if self._alone:
             return modes.copy()
         return modes[:, self.kink] * np.sign(self.ratio).astype(np.int8)
-
-
-def _same_line(x: FloatArray, y: FloatArray) -> bool:
-    return float(min(np.linalg.norm(x - y), np.linalg.norm(x + y))) <= PARALLEL

@@ -145,6 +145,8 @@ class SlidingEngine:
 
     def step(self, limit: float) -> bool:
         smallest = 64 * EPS * max(self.t, 1e-3 * limit)
+        if self._degenerate:  # the modes at this state could not be settled: no velocity to go on with
+            return False
         step, previous, mending = self._next_step, self._taken, True
         while True:
             left = limit - self.t
@@ -214,6 +216,7 @@ class SlidingEngine:
             self._kernels.look, self._basis, self._norms, self._modes, self._z, self._a[None, None] / n,
             right[None, :, None], self._work, self._drive, speed, self._velocity, *self._sets.arrays, self._tally,
         )  # fmt: skip
+        self._degenerate = bool(self._tally[:, 0].any())
         self.events += int(self._tally[:, 1].sum())
         sums = np.zeros_like(right)
         self._kernels.sum_speeds(0, len(a_speed), self._modes, self._velocity, self._z, self._a, a_speed, sums)

@@ -121,6 +121,9 @@ def settle(
         for q in range(m):
             room.drive[0, q], room.drive[1, q] = drives[j, q], 0.0
         tally[j, 0], changes, _, count = run_neuron(room, size, count, 1.0, 0.0)
+        if tally[j, 0] != DONE:
+            kept[j, 0], kept[j, 1] = -1, 0
+            continue
         for q in range(m):
             drives[j, q], speeds[j, q] = room.drive[0, q], room.shift[q]
         for i in range(size):
