@@ -1,8 +1,8 @@
 """One neuron through one macro step, with NumPy: the same problem as in `events` by other means, as its oracle.
 
 - Every pair is tracked, so that the choice of candidates is checked as well.
-- Inputs on one line through the origin share one kink, <w, u> = 0 for a unit vector u: its force along u is `plus` on
-  its positive side and `minus` on the other. It is convex, and may hold the neuron, where plus < minus.
+- Inputs are scaled to unit vectors u: heights are <w, u>, and the force along u is `plus` on the positive side of the
+  kink and `minus` on the other. It is convex, and may hold the neuron, where plus < minus.
 - On convex kinks the velocity is the minimum-norm element, found by bounded least squares. What it leaves open, forces
   at a bound without velocity, is decided by the same problem for the derivatives in tau.
 - Nothing is updated from event to event: forces are summed afresh, and no inverse is kept.
@@ -24,52 +24,6 @@ from .._typing import FloatArray, IntArray
 DONE, TOO_MANY_EVENTS, CYCLING = 0, 1, 2
 TOLERANCE = 1e-11  # of forces and velocities, relative to the largest force of the neuron
 GRAZE = 1e-9  # heights relative to |w| below which a kink counts as just left
-ONE_LINE = 1e-14  # 1 - |cos| of inputs on one line: an angle of 1.4e-7
-
-
-@dataclass(frozen=True, eq=False)
-class Kinks:
-    """The distinct kinks of the inputs: x_i = lengths[i] units[kink[i]], and lengths may be negative."""
-
-    units: FloatArray
-    kink: IntArray
-    lengths: FloatArray
-
-    @classmethod
-    def of(cls, inputs: FloatArray) -> Kinks:
-        """Find the inputs that share a line through the origin."""
-        norms = np.linalg.norm(inputs, axis=1)
-        directions = inputs / norms[:, None]
-        cosines = directions @ directions.T
-        first, kink = np.unique((np.abs(cosines) >= 1 - ONE_LINE).argmax(axis=1), return_inverse=True)
-        signs = np.sign(cosines[np.arange(len(norms)), first[kink]])
-        return cls(directions[first], kink, signs * norms)
-
-    def forces(self, forces: FloatArray, slope: float) -> tuple[FloatArray, FloatArray]:
-        """Return the lines (2, K) of the forces on both sides of each kink from lines (2, n) of g."""
-        share = np.zeros((len(self.kink), len(self.units)))
-        share[np.arange(len(self.kink)), self.kink] = self.lengths
-        forward = self.lengths > 0
-        plus = (forces * np.where(forward, 1.0, slope)) @ share
-        minus = (forces * np.where(forward, slope, 1.0)) @ share
-        return plus, minus
-
-    def sides(self, modes: IntArray) -> IntArray:
-        """Return the sides (K,) of modes (n,); a kink slides if one of its inputs does."""
-        sides = np.zeros(len(self.units), np.int64)
-        sides[self.kink] = modes * np.sign(self.lengths)
-        sides[self.kink[modes == 0]] = 0
-        return sides
-
-    def modes(self, sides: IntArray) -> IntArray:
-        """Return the modes (n,) of sides (K,)."""
-        return sides[self.kink] * np.sign(self.lengths).astype(np.int64)
-
-    def heights(self, z: FloatArray) -> FloatArray:
-        """Return <w, u> (K,) from preactivations (n,)."""
-        heights = np.zeros(len(self.units))
-        heights[self.kink] = z / self.lengths
-        return heights
 
 
 def bounded_least_squares(
@@ -196,17 +150,15 @@ class Arrival:
     tangential: float
     shift: FloatArray
     sides: IntArray
-    heights: FloatArray
 
 
 def carry(
-    kinks: Kinks, sides: IntArray, heights: FloatArray, plus: FloatArray, minus: FloatArray, reach: float
+    units: FloatArray, sides: IntArray, heights: FloatArray, plus: FloatArray, minus: FloatArray, reach: float
 ) -> Arrival:
     """Carry one neuron from tau = 0 to 1, through all its events.
 
     sides and heights are those of its kinks, plus and minus the lines (2, K) of their forces, reach is |w|.
     """
-    units, size = kinks.units, np.bincount(kinks.kink)
     tolerance = TOLERANCE * max(np.abs(plus[0]).max(), np.abs(minus[0]).max())
     shift = np.zeros(units.shape[1])
     heights = np.where(sides == 0, 0.0, heights)
@@ -216,7 +168,7 @@ def carry(
         try:
             forces, sides = settle(units, sides, at_zero, plus, minus, tolerance)
         except ArithmeticError:
-            return Arrival(CYCLING, events, tangential, shift, sides, heights)
+            return Arrival(CYCLING, events, tangential, shift, sides)
         sliding = sides == 0
         total = forces @ units
         velocity = total @ units.T
@@ -238,11 +190,11 @@ def carry(
         before = sides * heights
         heights = np.where(sliding, 0.0, heights + step * (velocity[0] + 0.5 * step * velocity[1]))
         if times.min() > left:
-            return Arrival(DONE, events, tangential, shift, sides, heights)
+            return Arrival(DONE, events, tangential, shift, sides)
         left -= step
         plus, minus = _shifted(plus, step), _shifted(minus, step)
         now = times == times.min()
-        events += int(size[now].sum())
+        events += int(now.sum())
 
         # Kinks that arrive: a concave one is crossed. On its own it would have turned back at some depth, which tells
         # nothing if it has just left the kink.
@@ -254,4 +206,4 @@ def carry(
         tangential = min(tangential, depths.min(initial=np.inf) / reach)
         sides = np.where(crossed, -sides, sides)
         at_zero = sliding | arrived
-    return Arrival(TOO_MANY_EVENTS, events, tangential, shift, sides, heights)
+    return Arrival(TOO_MANY_EVENTS, events, tangential, shift, sides)
