@@ -217,7 +217,7 @@ def enter(inverse, count, links, corner):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")  # of nearly parallel inputs: NaN, and the step is refused
 def leave(inverse, count, members, place):
     """Shrink the inverse of K_SS by the member at `place`; the last member takes its place."""
     for i in range(count):
@@ -453,6 +453,7 @@ def run_neuron(room, size, count, reach, end):
             if not room.at_kink[i] and abs(room.z[i]) <= HEIGHT_TOLERANCE * reach * room.norms[i]:
                 room.z[i] = 0.0
                 room.at_kink[i] = True
+                events += 1
 
     for i in range(size):
         if room.modes[i] == DEPENDENT:
