@@ -222,10 +222,9 @@ class SlidingEngine:
         self._kernels.sum_speeds(0, len(a_speed), self._modes, self._velocity, self._z, self._a, a_speed, sums)
         self._r_speed = self._kinks.outputs(sums) / -len(a_speed)
         self._right_speed = self._kinks.sides(self._r_speed)
-        self._share(
-            self._kernels.correlate_speeds, self._modes, self._velocity, self._z, right, self._right_speed, n,
-            self._a_turn,
-        )  # fmt: skip
+        self._kernels.correlate_speeds(
+            0, len(a_speed), self._modes, self._velocity, self._z, right, self._right_speed, n, self._a_turn
+        )
         self._fall = float(np.vdot(speed, speed) + a_speed @ a_speed) / len(a_speed)
 
     def _attempt(self, step: float, arrival: float, mending: bool) -> tuple[bool, float, bool]:
@@ -328,5 +327,5 @@ class SlidingEngine:
 
     def _output_speeds(self, z: FloatArray, sides: FloatArray) -> FloatArray:
         out = np.empty(len(z))
-        self._share(self._kernels.correlate, z, sides, self._data.n, out)
+        self._kernels.correlate(0, len(z), z, sides, self._data.n, out)
         return out

@@ -103,7 +103,8 @@ def flow(
     begun = time.monotonic()
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=threads, user_api="blas"), DeferredInterrupt() as interrupt:
+    # Threads share the neurons, matrix products included; more threads inside BLAS would only get in their way.
+    with threadpool_limits(limits=1, user_api="blas"), DeferredInterrupt() as interrupt:
         engine = _engine(network, data, rtol, kernel, threads)
         recorder = Recorder(engine, network, data, wanted)
         floor = _rounding_floor(data, engine.residuals)
