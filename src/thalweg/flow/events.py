@@ -27,10 +27,13 @@ from .._typing import FloatArray, IntArray, ModeArray
 ACTIVE, INACTIVE, SLIDING, DEPENDENT, UNKNOWN = 1, -1, 0, 2, 3
 DONE, TOO_MANY_EVENTS, CYCLING = 0, 1, 2
 
-# Relative tolerances: forces, velocities, the Schur complement below which an input counts as a combination of the
-# sliding ones, and the height at which a pair counts as at its kink. Looser values took wrong branches.
-FORCE_TOLERANCE = 1e-11
+# Relative tolerances: velocities (forces are held to the same, divided by K_ii: both decide the same question, and must
+# not differ), the width at which the bounds of a force have met, the Schur complement below which an input counts as a
+# combination of the sliding ones, and the height at which a pair counts as at its kink. Looser values took wrong
+# branches.
 VELOCITY_TOLERANCE = 1e-11
+ROUNDING = 4e-15
+WIDTH_TOLERANCE = 1e-8
 SCHUR_TOLERANCE = 1e-10
 HEIGHT_TOLERANCE = 1e-13
 
@@ -284,7 +287,7 @@ def change_mode(room, who, target, count):
 
 
 @njit(cache=True, nogil=True)
-def worst_violation(room, size, count, tau, least_index, force_tolerance, velocity_tolerance):
+def worst_violation(room, size, count, tau, least_index, tolerance):
     """Find the pair at its kink that violates the KKT conditions most (or the first), and its better mode."""
     worst, chosen, target = 0.0, -1, 0
     for i in range(size):
@@ -295,6 +298,7 @@ def worst_violation(room, size, count, tau, least_index, force_tolerance, veloci
         if room.modes[i] == SLIDING:
             k = place_of(i, room.members, count)
             f = room.hold[0, k] + tau * room.hold[1, k]
+            force_tolerance = tolerance / room.norms[i] ** 2
             if low >= high:
                 violation, aim = math.inf, INACTIVE
             elif f < low - force_tolerance:
@@ -306,9 +310,9 @@ def worst_violation(room, size, count, tau, least_index, force_tolerance, veloci
             link(room.rows, i, room.members, count, room.links)
             for k in range(count):
                 v += (room.hold[0, k] + tau * room.hold[1, k]) * room.links[k]
-            if room.modes[i] != INACTIVE and v < -velocity_tolerance:
+            if room.modes[i] != INACTIVE and v < -tolerance:
                 violation, aim = -v, (SLIDING if room.modes[i] == ACTIVE and low < high else INACTIVE)
-            elif room.modes[i] != ACTIVE and v > velocity_tolerance:
+            elif room.modes[i] != ACTIVE and v > tolerance:
                 violation, aim = v, (SLIDING if low < high else ACTIVE)
         if violation > worst:
             worst, chosen, target = violation, i, aim
@@ -318,7 +322,7 @@ def worst_violation(room, size, count, tau, least_index, force_tolerance, veloci
 
 
 @njit(cache=True, nogil=True)
-def next_event(room, size, count, tau, left, reach, force_tolerance, velocity_tolerance):
+def next_event(room, size, count, tau, left, reach, tolerance):
     """Find the next event: how soon, which pair, its new mode (SLIDING on arrival), from which height.
 
     The last value is the smallest height above a concave kink at which a pair turns back before `left` is over.
@@ -330,7 +334,7 @@ def next_event(room, size, count, tau, left, reach, force_tolerance, velocity_to
             continue
         side = 1.0 if room.modes[i] == ACTIVE else -1.0
         c1, c2 = side * (room.velocity[0, i] + tau * room.velocity[1, i]), 0.5 * side * room.velocity[1, i]
-        s = crossing_time(side * room.z[i], c1, c2, velocity_tolerance)
+        s = crossing_time(side * room.z[i], c1, c2, tolerance)
         if s < when:
             when, who, target, height = s, i, SLIDING, side * room.z[i] / (reach * room.norms[i])
         elif s == math.inf and 0.0 > c1 > -2.0 * c2 * left:
@@ -340,6 +344,7 @@ def next_event(room, size, count, tau, left, reach, force_tolerance, velocity_to
     for k in range(count):
         i = room.members[k]
         f, f_slope = room.hold[0, k] + tau * room.hold[1, k], room.hold[1, k]
+        force_tolerance = tolerance / room.norms[i] ** 2
         s = exit_time(f - room.plus[0, i] - tau * room.plus[1, i], f_slope - room.plus[1, i], force_tolerance)
         if s < when:
             when, who, target = s, i, ACTIVE
@@ -372,16 +377,16 @@ def run_neuron(room, size, count, reach, end):
     """
     events, idle = 0, 0
     tau, tangential = 0.0, math.inf
-    force_scale, velocity_scale = 0.0, 0.0
+    force_scale, norm_scale = 0.0, 0.0
     for i in range(size):
         force_scale = max(force_scale, abs(room.plus[0, i]), abs(room.minus[0, i]))
-        velocity_scale = max(velocity_scale, room.norms[i])
+        norm_scale = max(norm_scale, room.norms[i])
         room.at_kink[i] = room.modes[i] == SLIDING
         if room.at_kink[i]:
             room.z[i] = 0.0
             room.modes[i] = UNKNOWN
-    force_tolerance = FORCE_TOLERANCE * force_scale
-    velocity_tolerance = VELOCITY_TOLERANCE * velocity_scale * math.sqrt(dot(room.drive[0], room.drive[0]))
+    drive_scale = math.sqrt(dot(room.drive[0], room.drive[0]))
+    tolerance = norm_scale * (VELOCITY_TOLERANCE * drive_scale + ROUNDING * force_scale * norm_scale)
     for k in range(count):
         room.modes[room.members[k]] = SLIDING
     project(room.rows, room.members, count, room.drive, room.pull)
@@ -397,7 +402,7 @@ def run_neuron(room, size, count, reach, end):
         while True:
             hold_still(room.inverse, room.pull, count, room.hold)
             # Least index first after a while: finite for P-matrices.
-            who, target = worst_violation(room, size, count, tau, pivots >= 60, force_tolerance, velocity_tolerance)
+            who, target = worst_violation(room, size, count, tau, pivots >= 60, tolerance)
             if who < 0:
                 break
             pivots += 1
@@ -414,9 +419,7 @@ def run_neuron(room, size, count, reach, end):
 
         project(room.rows, room.everyone, size, room.total, room.velocity)
         left = end - tau
-        when, who, target, height, lowest = next_event(
-            room, size, count, tau, left, reach, force_tolerance, velocity_tolerance
-        )
+        when, who, target, height, lowest = next_event(room, size, count, tau, left, reach, tolerance)
         tangential = min(tangential, lowest)
         advance = min(when, left)
         middle = tau + 0.5 * advance
@@ -445,7 +448,7 @@ def run_neuron(room, size, count, reach, end):
                 # On its own it would have turned back at this depth. (One that has just left the kink hits nothing.)
                 if bend > 0.0 and height > 1e-9:
                     tangential = min(tangential, 0.5 * v * v / bend / (reach * room.norms[who]))
-        elif jump >= -1e3 * force_tolerance:
+        elif jump >= -WIDTH_TOLERANCE * force_scale:
             target = INACTIVE  # both bounds meet here: the pair rests unless its velocity lifts it
         count = change_mode(room, who, target, count)
         room.at_kink[who] = True

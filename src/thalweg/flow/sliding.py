@@ -128,9 +128,14 @@ class SlidingEngine:
         self.residuals = self._residuals_of(self._z, self._a)
         self.loss = float(self.residuals @ self.residuals) / (2 * data.n)
         self._label_scale = float(np.abs(data.y).max() + np.abs(data.y - self.residuals).max())
+        reach = math.sqrt(self._coordinates.extreme_eigenvalues[1] / data.n)
+        self._speed_of_rounding = 16 * EPS * self._label_scale * reach
         self._tally = np.zeros((p, 3), np.int64)
         self._tangential = np.full(p, math.inf)
-        self._work = np.empty_like(self._z)
+        # Written anew in every step.
+        self._work, self._velocity = np.empty_like(self._z), np.empty_like(self._z)
+        self._drive, self._speed, self._a_turn = np.empty_like(self._u), np.empty_like(self._u), np.empty(p)
+        self._spare = np.empty_like(self._modes), np.empty_like(self._u), np.empty_like(self._z)
         # What the last step missed, as factors of forces.
         self._missed_left, self._missed_right = np.zeros((3, p)), np.zeros((2, 3, len(self._norms)))
         self._energy, self._errors, self._largest_increase = 0.0, 0.0, 0.0
@@ -139,12 +144,15 @@ class SlidingEngine:
         self._look(self._output_speeds(self._z, self._right))
         pace = float(np.linalg.norm(self._r_speed) / max(np.linalg.norm(self.residuals), 1e-300))
         self._taken = 0.0
-        self._next_step = math.sqrt(rtol) / pace if pace > 0 else math.inf
+        self._first_step = self._next_step = math.sqrt(rtol) / pace if pace > 0 else math.inf
 
     # The Engine protocol
 
     def step(self, limit: float) -> bool:
-        smallest = 64 * EPS * max(self.t, 1e-3 * limit)
+        smallest = 64 * EPS * max(self.t, self._first_step)
+        if self._at_rest:
+            self.t, self.steps = limit, self.steps + 1
+            return True
         if self._degenerate:  # the modes at this state could not be settled: no velocity to go on with
             return False
         step, previous, mending = self._next_step, self._taken, True
@@ -209,9 +217,7 @@ class SlidingEngine:
     def _look(self, a_speed: FloatArray) -> None:
         """Settle the modes at the present state and find all its velocities."""
         n, right = len(self.residuals), self._right
-        self._a_speed, self._a_turn = a_speed, np.empty_like(a_speed)
-        self._drive, speed = np.empty_like(self._u), np.empty_like(self._u)
-        self._velocity = np.empty_like(self._z)
+        self._a_speed, speed = a_speed, self._speed
         self._share(
             self._kernels.look, self._basis, self._norms, self._modes, self._z, self._a[None, None] / n,
             right[None, :, None], self._work, self._drive, speed, self._velocity, *self._sets.arrays, self._tally,
@@ -226,6 +232,9 @@ class SlidingEngine:
             0, len(a_speed), self._modes, self._velocity, self._z, right, self._right_speed, n, self._a_turn
         )
         self._fall = float(np.vdot(speed, speed) + a_speed @ a_speed) / len(a_speed)
+        # Slower than the rounding of the residuals alone could move it: the flow is over.
+        size = float(self._a @ self._a + np.vdot(self._u, self._u)) / len(a_speed)
+        self._at_rest = self._fall <= size * self._speed_of_rounding**2
 
     def _attempt(self, step: float, arrival: float, mending: bool) -> tuple[bool, float, bool]:
         """Try one macro step, making up for the last miss or not.
@@ -241,7 +250,7 @@ class SlidingEngine:
         left[1, 1], right[1, :, 1] = step * step / n * self._a_speed, self._right
         if mending:
             left[1, 2:], right[1, :, 2:] = self._missed_left, self._missed_right
-        modes, u, z = np.empty_like(self._modes), np.empty_like(self._u), np.empty_like(self._z)
+        modes, u, z = self._spare
         tangential = self._tangential.copy()
         if not self._share(
             self._kernels.carry, step, self._basis, self._norms, self._modes, modes, self._z, self._velocity, left,
@@ -249,12 +258,15 @@ class SlidingEngine:
             tangential,
         ):  # fmt: skip
             return False, 0.5, False
-        a, change, residuals, sides, a_speed = self._close(step, u, z)
+        a, a_change, residuals, sides, a_speed = self._close(step, u, z)
         loss = float(residuals @ residuals) / (2 * n)
         missed = residuals - self.residuals - step * self._r_speed
         miss, size = math.sqrt(missed @ missed), math.sqrt(2 * n * self.loss)
-        # The residuals themselves are only known to rounding.
-        error = miss / (self._allowed_miss * size + 8 * EPS * self._label_scale * math.sqrt(n))
+        # Beside the tolerance, half of the predicted change: else residuals that are small beside others, stuck ones
+        # say, would be kept from their rest by steps too large for them. And residuals are only known to rounding.
+        change = step * math.sqrt(self._r_speed @ self._r_speed)
+        allowed = min(self._allowed_miss * size, 0.5 * change)
+        error = miss / (allowed + 8 * EPS * self._label_scale * math.sqrt(n))
         if not (math.isfinite(error) and math.isfinite(loss)):
             return False, 0.25, False
         factor = min(2.0, max(0.2, 0.9 / math.sqrt(max(error, 1e-10))))
@@ -271,11 +283,12 @@ class SlidingEngine:
         self._errors += (miss / size) ** 3
         self._largest_increase = max(self._largest_increase, (loss - self.loss - rounding) / self.loss)
         before = self.curvature()
+        self._spare = self._modes, self._u, self._z
         self._u, self._z, self._a, self._modes = u, z, a, modes
         self._sets, self._next_sets = self._next_sets, self._sets
         # At rest the loss is constant but for its rounding.
         self.t, self.residuals, self._right, self.loss = arrival, residuals, sides, min(loss, self.loss)
-        self._a_integrated = self._a_integrated + change
+        self._a_integrated = self._a_integrated + a_change
         self._tangential = tangential
         self.events += int(self._tally[:, 1].sum())
         self.steps += 1

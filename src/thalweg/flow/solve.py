@@ -23,6 +23,8 @@ from .stops import RunningState, as_stop
 from .trajectory import Trajectory
 
 EPS = float(np.finfo(np.float64).eps)
+# Beyond this, products of four residuals or outputs overflow.
+LARGEST = 1e70
 
 
 def flow(
@@ -136,6 +138,14 @@ def _checked(
         raise check.fail("flow", "data", "be a Dataset (tw.Dataset(X, y))", type(data).__name__)
     if network.d != data.d:
         raise check.fail("flow", "network", f"have {data.d} inputs, as the data have", f"d = {network.d}")
+    lengths = np.sqrt(np.maximum(network.a**2 - network.invariant, 0.0))  # |w_j|
+    with np.errstate(over="ignore"):
+        reach = float(np.abs(data.y).max() + data.norms.max() * np.mean(np.abs(network.a) * lengths))
+    if not reach <= LARGEST:
+        raise InputError(
+            f"Labels and outputs may be as large as {reach:.0e}, too large for products of them in float64. "
+            "Rescale the labels, the inputs or the network."
+        )
     end = check.real("flow", "t_end", t_end, above=0.0)
     check.real("flow", "rtol", rtol, at_least=1e-12, at_most=1e-2)
     check.one_of("flow", "kernel", kernel, ("numba", "numpy"))
@@ -206,5 +216,8 @@ def _drive(
             if outcome is not None:
                 return recorder.finish(outcome)
             recorder.step(at_target=engine.t >= target and wanted is not None and target in wanted)
+    if engine.loss <= 100 * floor:
+        return recorder.finish(Outcome.ROUNDING_FLOOR)
     at_rest = math.isclose(engine.curvature(), 0.0, abs_tol=1e-14)
-    return recorder.finish(Outcome.STATIONARY if at_rest else Outcome.REACHED_END)
+    recorder.finish(Outcome.REACHED_END)  # at rest or not, it did not stop early
+    return Outcome.STATIONARY if at_rest else Outcome.REACHED_END
