@@ -73,7 +73,7 @@ def real(
     ]
     must = " and ".join(["be a finite number", *bounds])
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, str) else float(value)
     except (TypeError, ValueError):
         raise fail(owner, name, must, repr(value)) from None
     if not (math.isfinite(number) and number > above and number >= at_least and number < below and number <= at_most):

@@ -72,6 +72,8 @@ def test_the_activation_at_and_around_zero():
         ((np.empty((0, 2)), []), "at least one neuron"),
         ((np.empty((2, 0)), [1.0, 1.0]), "one neuron and one input"),
         (([[1.0], [2.0]], [1.0]), r"'a' .* shape \(2,\)"),
+        (([[1e200]], [1.0]), "squares are float64: rescale them. Got an overflow"),
+        (([[1.0]], [1e200]), "squares are float64: rescale them. Got an overflow"),
         (([[1.0]], [1.0], "tanh"), "'activation' .* one of 'relu', 'leaky_relu'"),
         (([[1.0]], [1.0], "relu", 0.1), "'slope' .* be 0 for 'relu'"),
         (([[1.0]], [1.0], "leaky_relu"), "'slope' .* above 0"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import _validate as check
+from .._outcome import Outcome
 from .._typing import FloatArray
 from ..networks.shallow import ShallowNetwork
 from .coordinates import Coordinates
@@ -63,27 +64,30 @@ class Conditioning:
 def conditioning(traj: Trajectory, relative: float = 1e-4, seeds: int = 3) -> Conditioning:
     """Flow again from perturbed starts and compare the ends.
 
-    Each w_j moves by `relative` |w_j| in a random direction of the span of the inputs (where w can matter); a_j
-    follows, so that a_j^2 - |w_j|^2 stays exactly what it is.
+    Each w_j moves by `relative` |w_j| in a random direction of the span of the inputs (where w can matter). Where
+    |a_j| >= |w_j|, a_j follows, so that a_j^2 - |w_j|^2 stays exactly what it is; elsewhere, where it would have to
+    move further than w_j, a_j stays.
 
     Parameters
     ----------
     traj : Trajectory
         The path to test.
     relative : float
-        Size of the perturbations, in (0, 0.1].
+        Size of the perturbations, from the rtol of the run to 0.1.
     seeds : int
         Number of perturbations.
     """
     from .solve import flow
 
-    relative = check.real("conditioning", "relative", relative, above=0.0, at_most=0.1)
+    rtol = float(traj.settings["rtol"] or 1e-6)
+    # Differences below the run's own errors say nothing about its start.
+    relative = check.real("conditioning", "relative", relative, at_least=rtol, at_most=0.1)
     seeds = check.positive_int("conditioning", "seeds", seeds)
     start, data = traj.networks.start, traj.data
     end = float(traj.t[-1])
     if end == 0.0:
         raise check.fail("conditioning", "traj", "have flowed for some time", "t = 0")
-    final = traj.final.preactivations(data.X)
+    final = traj.networks[-1].preactivations(data.X)  # not traj.final: t_end need not be an output time
     responses, losses = np.empty(seeds), np.empty(seeds)
     for k, seed in enumerate(np.random.SeedSequence(2025).spawn(seeds)):
         other = flow(
@@ -91,12 +95,14 @@ def conditioning(traj: Trajectory, relative: float = 1e-4, seeds: int = 3) -> Co
             data,
             t_end=end,
             times=[end],
-            rtol=float(traj.settings["rtol"] or 1e-6),
+            rtol=rtol,
             kernel=str(traj.settings["kernel"]),
             threads=int(traj.settings["threads"] or 1),
             progress=False,
             accept_contradictions=True,
         )
+        if other.outcome is Outcome.INTERRUPTED:  # at another time there is nothing to compare
+            raise KeyboardInterrupt
         change = np.linalg.norm(other.final.preactivations(data.X) - final) / np.linalg.norm(final)
         responses[k] = change / relative
         losses[k] = abs(other.loss[-1] / traj.loss[-1] - 1.0) if traj.loss[-1] > 0 else 0.0
@@ -114,7 +120,7 @@ def _perturbed(start: ShallowNetwork, traj: Trajectory, relative: float, rng: np
         directions = moved if data.d <= data.n else np.asarray((data.X.T @ moved.T).T)
     norms = np.linalg.norm(start.W, axis=1)
     W = start.W + directions * (relative * norms / np.linalg.norm(directions, axis=1))[:, None]
-    squares = start.invariant + np.einsum("jk,jk->j", W, W)
-    a = np.where(squares > 0, np.copysign(np.sqrt(np.maximum(squares, 0.0)), start.a), start.a)
-    keeps = squares > 0
-    return start.replace(W=W, a=a, invariant=np.where(keeps, start.invariant, a**2 - np.einsum("jk,jk->j", W, W)))
+    squares = np.einsum("jk,jk->j", W, W)
+    dominated = start.invariant >= 0
+    a = np.where(dominated, np.copysign(np.sqrt(np.maximum(start.invariant + squares, 0.0)), start.a), start.a)
+    return start.replace(W=W, a=a, invariant=np.where(dominated, start.invariant, a**2 - squares))

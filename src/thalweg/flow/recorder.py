@@ -70,8 +70,11 @@ class Recorder:
 
     def finish(self, outcome: Outcome) -> Outcome:
         """Record the last state if it is not an output time already asked for."""
-        ended_early = outcome not in (Outcome.REACHED_END, Outcome.STATIONARY) or self._engine.t == 0.0
+        ended_early = outcome is not Outcome.REACHED_END
         recorded = bool(self._rows) and self._rows[-1].t == self._engine.t
+        if recorded and self._rows[-1].network is None:  # the last network is always kept
+            self._rows.pop()
+            recorded = False
         if (self._wanted is None or ended_early or not self._rows) and not recorded:
             self._record(keep_network=True)
         return outcome

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .. import _validate as check
-from .._errors import InputError
 from .._outcome import Outcome
 from .._typing import FloatArray
 from ..networks.shallow import ShallowNetwork
@@ -122,7 +121,8 @@ def as_stop(condition: object) -> Stop:
     if condition is None:
         return AnyOf(())
     if isinstance(condition, type):
-        raise InputError(f"The 'stop' parameter must be an instance: write {condition.__name__}(...).")
+        must = f"be an instance: write {condition.__name__}(...)"
+        raise check.fail("flow", "stop", must, f"the class {condition.__name__}")
     if isinstance(condition, Stop):
         return condition
     if callable(condition):

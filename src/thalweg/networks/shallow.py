@@ -94,6 +94,9 @@ class ShallowNetwork:
         else:
             slope = check.real(owner, "slope", self.slope, above=0.0, below=1.0)
         squares = np.einsum("jk,jk->j", W, W)
+        with np.errstate(over="ignore"):
+            if not np.isfinite(a * a + squares).all():
+                raise check.fail(owner, "W", "have weights whose squares are float64: rescale them", "an overflow")
         if self.invariant is None:
             invariant = a * a - squares
         else:
