@@ -172,6 +172,15 @@ def test_the_result_does_not_depend_on_the_number_of_threads(monkeypatch):
     np.testing.assert_array_equal(one.network().W, two.network().W)
 
 
+@pytest.mark.parametrize("scale", [1e-4, 1e-9, 1e-40])
+def test_a_start_next_to_the_saddle_leaves_it_in_time(scale):
+    """One group with c0 = 1: a^2 is half way to p D at t = (n/2D) log(p D/a(0)^2 - 1), here with p = 1 and D = 5."""
+    data = tw.Dataset(np.eye(2), [3.0, 4.0])
+    half_way = 2 / 10 * np.log(5 / scale**2 - 1)
+    end = flow(tw.init.group(data, scale=scale), data, half_way)
+    np.testing.assert_allclose(end.output_weights() ** 2, 2.5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("slope", [0.0, 0.2])
 def test_conserved_and_monotone_quantities(slope):
     network, data = small(11, slope, n=30, p=8)

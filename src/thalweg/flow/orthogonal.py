@@ -109,8 +109,9 @@ class OrthogonalEngine:
         self._mu = self._rate(self._pull, squares, power)
         self._sides, self._facing = np.sign(r), np.sign(self._a)
         self.nonunique = self._reopened(self._state, np.arange(data.n), self._sides, self._facing)
-        upper = self.curvature_bounds()[1]
-        self._h = 0.1 / upper if upper > 0 else math.inf
+        # Near the saddle at the origin the curvature is next to nothing, but pairs grow at the rate |rho|.
+        fastest = max(self.curvature_bounds()[1], float(np.linalg.norm(self._norms * r)) / data.n)
+        self._h = 0.1 / fastest if fastest > 0 else math.inf
         self._first = self._h
         self._start_loss, self._energy, self._increase = self.loss, 0.0, 0.0
         self._errors, self._integrated = 0.0, self._a.copy()
