@@ -74,7 +74,7 @@ def load(path: str | Path) -> Trajectory:
         raise InputError(f"There is no file {str(path)!r}.") from None
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{str(path)!r} is not a complete saved Trajectory: {error}.") from None
 
 

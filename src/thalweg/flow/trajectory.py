@@ -103,7 +103,7 @@ class Trajectory:
     networks : Snapshots
         The network at every output time, built when asked for.
     final : ShallowNetwork
-        The last network; flow on from it.
+        The network at the end of the run, be that an output time or not; flow on from it.
     outcome : Outcome
         How the run ended, with advice.
     audit : Audit
@@ -111,7 +111,7 @@ class Trajectory:
     data : Dataset
         The data the network was trained on.
     settings : dict
-        What is needed to repeat the run: method, t_end, rtol, kernel.
+        How it was computed: method, t_end, rtol, kernel, threads.
     """
 
     t: FloatArray
@@ -134,7 +134,10 @@ class Trajectory:
 
     @property
     def average_curvature(self) -> FloatArray:
-        """Average PL curvature log(L(0)/L(t))/t, an array (T,); at t = 0 it is the local curvature."""
+        """Average PL curvature log(L(0)/L(t))/t, an array (T,); at t = 0 it is the local curvature.
+
+        If the output times asked for begin later, the average begins with the first of them.
+        """
         with np.errstate(divide="ignore", invalid="ignore"):
             average = np.log(self.loss[0] / self.loss) / (self.t - self.t[0])
         return np.where(self.t > self.t[0], average, self.curvature)
@@ -143,7 +146,8 @@ class Trajectory:
     def loss_bound(self) -> FloatArray:
         """Upper bound L(0) exp(-integral of the lower curvature) of the loss, an array (T,).
 
-        The integral is the trapezoidal one over the output times, so it is as fine as they are.
+        The integral is the trapezoidal one over the output times, so it is as fine as they are. It begins with the
+        first of them.
         """
         lower = self.curvature_lower
         pieces = np.diff(self.t) * (lower[1:] + lower[:-1]) / 2
