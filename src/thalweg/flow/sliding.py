@@ -262,10 +262,13 @@ class SlidingEngine:
         loss = float(residuals @ residuals) / (2 * n)
         missed = residuals - self.residuals - step * self._r_speed
         miss, size = math.sqrt(missed @ missed), math.sqrt(2 * n * self.loss)
-        # Beside the tolerance, half of the predicted change: else residuals that are small beside others, stuck ones
-        # say, would be kept from their rest by steps too large for them. And residuals are only known to rounding.
-        change = step * math.sqrt(self._r_speed @ self._r_speed)
-        allowed = min(self._allowed_miss * size, 0.5 * change)
+        # Residuals are only known to rounding. Beside the tolerance, and where no event has changed the speed within the
+        # step, the miss may be half of the predicted change: else residuals that are small beside others, stuck ones
+        # say, would be kept from their rest by steps too large for them.
+        allowed = self._allowed_miss * size
+        events = int(self._tally[:, 1].sum())
+        if not events:
+            allowed = min(allowed, 0.5 * step * math.sqrt(self._r_speed @ self._r_speed))
         error = miss / (allowed + 8 * EPS * self._label_scale * math.sqrt(n))
         if not (math.isfinite(error) and math.isfinite(loss)):
             return False, 0.25, False
@@ -290,7 +293,7 @@ class SlidingEngine:
         self.t, self.residuals, self._right, self.loss = arrival, residuals, sides, min(loss, self.loss)
         self._a_integrated = self._a_integrated + a_change
         self._tangential = tangential
-        self.events += int(self._tally[:, 1].sum())
+        self.events += events
         self.steps += 1
         self._look(a_speed)
         self._energy += 0.5 * step * (before + self.curvature())
