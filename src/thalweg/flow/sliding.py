@@ -128,8 +128,7 @@ class SlidingEngine:
         self.residuals = self._residuals_of(self._z, self._a)
         self.loss = float(self.residuals @ self.residuals) / (2 * data.n)
         self._label_scale = float(np.abs(data.y).max() + np.abs(data.y - self.residuals).max())
-        reach = math.sqrt(self._coordinates.extreme_eigenvalues[1] / data.n)
-        self._speed_of_rounding = 16 * EPS * self._label_scale * reach
+        self._reach = math.sqrt(self._coordinates.extreme_eigenvalues[1] / data.n)
         self._tally = np.zeros((p, 3), np.int64)
         self._tangential = np.full(p, math.inf)
         # Written anew in every step.
@@ -234,7 +233,8 @@ class SlidingEngine:
         self._fall = float(np.vdot(speed, speed) + a_speed @ a_speed) / len(a_speed)
         # Slower than the rounding of the residuals alone could move it: the flow is over.
         size = float(self._a @ self._a + np.vdot(self._u, self._u)) / len(a_speed)
-        self._at_rest = self._fall <= size * self._speed_of_rounding**2
+        self._fastest = size * self._reach**2  # no residual decays faster
+        self._at_rest = self._fall <= size * (16 * EPS * self._label_scale * self._reach) ** 2
 
     def _attempt(self, step: float, arrival: float, mending: bool) -> tuple[bool, float, bool]:
         """Try one macro step, making up for the last miss or not.
@@ -262,12 +262,10 @@ class SlidingEngine:
         loss = float(residuals @ residuals) / (2 * n)
         missed = residuals - self.residuals - step * self._r_speed
         miss, size = math.sqrt(missed @ missed), math.sqrt(2 * n * self.loss)
-        # Residuals are only known to rounding. Beside the tolerance, and where no event has changed the speed within the
-        # step, the miss may be half of the predicted change: else residuals that are small beside others, stuck ones
-        # say, would be kept from their rest by steps too large for them.
+        # Residuals are only known to rounding. Beside the tolerance, in steps long enough to be unstable, the miss may
+        # be half of the predicted change: else residuals that are small beside stuck ones would never decay.
         allowed = self._allowed_miss * size
-        events = int(self._tally[:, 1].sum())
-        if not events:
+        if step * self._fastest > 1.0:
             allowed = min(allowed, 0.5 * step * math.sqrt(self._r_speed @ self._r_speed))
         error = miss / (allowed + 8 * EPS * self._label_scale * math.sqrt(n))
         if not (math.isfinite(error) and math.isfinite(loss)):
@@ -293,7 +291,7 @@ class SlidingEngine:
         self.t, self.residuals, self._right, self.loss = arrival, residuals, sides, min(loss, self.loss)
         self._a_integrated = self._a_integrated + a_change
         self._tangential = tangential
-        self.events += events
+        self.events += int(self._tally[:, 1].sum())
         self.steps += 1
         self._look(a_speed)
         self._energy += 0.5 * step * (before + self.curvature())
