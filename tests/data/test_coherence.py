@@ -20,11 +20,7 @@ def brute_force(data):
     cosines, ratios = [], []
     for i in range(n):
         others = [float(X[i] @ X[k]) for k in range(n) if k != i]
-        cosines += [
-            abs(float(X[i] @ X[k])) / (np.linalg.norm(X[i]) * np.linalg.norm(X[k]))
-            for k in range(n)
-            if k != i
-        ]
+        cosines += [abs(float(X[i] @ X[k])) / (np.linalg.norm(X[i]) * np.linalg.norm(X[k])) for k in range(n) if k != i]
         row = np.sqrt(sum(value**2 for value in others) + float(X[i] @ X[i]) ** 2)
         ratios.append(abs(data.y[i]) * row / (np.linalg.norm(data.y) * np.linalg.norm(others)))
     singular = np.linalg.svd(X, compute_uv=False)
@@ -106,9 +102,7 @@ def test_blocks_and_lanczos_agree_with_the_whole(monkeypatch):
     assert parts.rank is None
     for name in ("max_cosine", "mean_cosine", "margin"):
         assert getattr(parts, name) == pytest.approx(getattr(whole, name), rel=1e-12)
-    assert (parts.lambda_min, parts.lambda_max) == pytest.approx(
-        (whole.lambda_min, whole.lambda_max), rel=1e-2
-    )
+    assert (parts.lambda_min, parts.lambda_max) == pytest.approx((whole.lambda_min, whole.lambda_max), rel=1e-2)
     tall = tw.data.sphere(60, 20, seed=6).coherence
     assert (tall.lambda_min, tall.rank) == (0.0, None)
 
@@ -116,9 +110,7 @@ def test_blocks_and_lanczos_agree_with_the_whole(monkeypatch):
 def test_high_dimension_stays_sparse():
     rng = np.random.default_rng(0)
     columns = rng.choice(10**6, size=(100, 50))
-    X = sp.coo_array(
-        (rng.standard_normal(5000), (np.repeat(np.arange(100), 50), columns.ravel())), (100, 10**6)
-    )
+    X = sp.coo_array((rng.standard_normal(5000), (np.repeat(np.arange(100), 50), columns.ravel())), (100, 10**6))
     data = tw.Dataset(X, rng.choice([-1.0, 1.0], 100))
     used = np.unique(columns)
     small = tw.Dataset(X.tocsc()[:, used].toarray(), data.y)

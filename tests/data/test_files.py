@@ -39,10 +39,7 @@ def test_npz_of_the_user(tmp_path):
 def test_table_round_trip(tmp_path, name, separator):
     data = tw.data.sphere(6, 3, seed=2)
     header = separator.join(["a", "label", "b", "c"])
-    rows = [
-        separator.join(repr(float(v)) for v in (x[0], y, x[1], x[2]))
-        for x, y in zip(data.X, data.y, strict=True)
-    ]
+    rows = [separator.join(repr(float(v)) for v in (x[0], y, x[1], x[2])) for x, y in zip(data.X, data.y, strict=True)]
     back = tw.data.load(write(tmp_path, "\n".join([header, *rows]), name), target="label")
     assert back.X.tobytes() == data.X.tobytes()
     assert back.y.tobytes() == data.y.tobytes()
@@ -246,9 +243,7 @@ def test_saving_leaves_nothing_behind_when_it_fails(tmp_path, monkeypatch):
     assert (tmp_path / "kept.npz").read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("name", "message"), [("data.csv", "end in .npz"), ("none/data.npz", "existing folder")]
-)
+@pytest.mark.parametrize(("name", "message"), [("data.csv", "end in .npz"), ("none/data.npz", "existing folder")])
 def test_bad_place_to_save(tmp_path, name, message):
     with pytest.raises(tw.InputError, match=message):
         tw.data.sphere(3, 3, seed=1).save(tmp_path / name)

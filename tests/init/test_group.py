@@ -86,9 +86,7 @@ def test_sparse_orthogonal_data_and_default_groups():
     # Inputs of different norms: the direction of growth at the start is that of |x_i| y_i.
     u = z / data.norms
     rows = data.y > 0
-    np.testing.assert_allclose(
-        u[0, rows] / (data.norms * data.y)[rows], u[0, rows][0] / (data.norms * data.y)[rows][0]
-    )
+    np.testing.assert_allclose(u[0, rows] / (data.norms * data.y)[rows], u[0, rows][0] / (data.norms * data.y)[rows][0])
 
 
 def test_the_lean_is_drawn_from_the_seed():

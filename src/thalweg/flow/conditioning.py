@@ -16,7 +16,7 @@ from .coordinates import Coordinates
 if TYPE_CHECKING:
     from .trajectory import Trajectory
 
-# Neighbouring starts of one branch end about as far apart as they began: responses of 0.2 to 1.5 were measured, the
+# Neighbouring starts of one branch end about as far apart as they began: responses of 0.2 to 3 were measured, the
 # flow contracting towards the minima. Another branch is orders of magnitude away.
 LARGEST_SMOOTH_RESPONSE = 10.0
 

@@ -76,8 +76,8 @@ class Kinks:
             return out
         up = np.where(self.ratio > 0, 1.0, self.slope) * self.ratio * values
         down = np.where(self.ratio > 0, self.slope, 1.0) * self.ratio * values
-        np.add.at(out[0], (..., self.kink), up)
-        np.add.at(out[1], (..., self.kink), down)
+        np.add.at(out[0].T, self.kink, up.T)
+        np.add.at(out[1].T, self.kink, down.T)
         return out
 
     def outputs(self, sums: FloatArray) -> FloatArray:
