@@ -54,8 +54,9 @@ class Kinks:
             leaders: list[int] = []
             for i in sorted(run) if len(run) > 1 else ():
                 for k in leaders:
-                    multiple = float((X[i] @ X[k]).sum()) / norms[k] ** 2
-                    if np.abs(X[i] - multiple * X[k]).max() <= PARALLEL * norms[i]:
+                    # [[i]], as older SciPy takes no single row out of a sparse array.
+                    multiple = float((X[[i]] @ X[[k]].T).sum()) / norms[k] ** 2
+                    if np.abs(X[[i]] - multiple * X[[k]]).max() <= PARALLEL * norms[i]:
                         leader[i], ratio[i] = k, multiple
                         break
                 else:
