@@ -20,8 +20,11 @@ def reference(case):
     return brute_force.flow_of(case.network, case.data, case.times)
 
 
-def flow_case(case, *, times=None, rtol=None, kernel="numba", seconds=20.0):
-    """Flow a case of the bank; a run that never ends stops and fails its test."""
+def flow_case(case, *, times=None, rtol=None, kernel="numba", seconds=300.0):
+    """Flow a case of the bank; a run that never ends stops and fails its test.
+
+    The first run of a process may spend a minute on compiling.
+    """
     return tw.flow(
         case.network,
         case.data,

@@ -127,7 +127,7 @@ class SlidingEngine:
         self.t, self.events, self.steps = 0.0, 0, 0
         self.residuals = self._residuals_of(self._z, self._a)
         self.loss = float(self.residuals @ self.residuals) / (2 * data.n)
-        self._label_scale = float(np.abs(data.y).max() + np.abs(data.y - self.residuals).max())
+        self._label_scale = self._scale_of(self.residuals)
         self._reach = math.sqrt(self._coordinates.extreme_eigenvalues[1] / data.n)
         self._tally = np.zeros((p, 3), np.int64)
         self._tangential = np.full(p, math.inf)
@@ -267,12 +267,13 @@ class SlidingEngine:
         allowed = self._allowed_miss * size
         if step * self._fastest > 1.0:
             allowed = min(allowed, 0.5 * step * math.sqrt(self._r_speed @ self._r_speed))
-        error = miss / (allowed + 8 * EPS * self._label_scale * math.sqrt(n))
+        rounding = 8 * EPS * self._label_scale * math.sqrt(n)
+        error = miss / (allowed + rounding)
         if not (math.isfinite(error) and math.isfinite(loss)):
             return False, 0.25, False
         factor = min(2.0, max(0.2, 0.9 / math.sqrt(max(error, 1e-10))))
-        rounding = 8 * EPS * (self.loss + self._label_scale * math.sqrt(2 * self.loss))
-        falls = loss <= self.loss + rounding
+        rounding_of_loss = 8 * EPS * (self.loss + self._label_scale * math.sqrt(2 * self.loss))
+        falls = loss <= self.loss + rounding_of_loss
         if error > 1.0 or not falls:
             return False, min(factor, 0.7), falls
 
@@ -281,14 +282,15 @@ class SlidingEngine:
         left, right = self._missed_left, self._missed_right
         left[0], left[1], left[2] = share * a, -share * self._a, -share * step * self._a_speed
         right[:, 0], right[:, 1], right[:, 2] = sides, self._right + step * self._right_speed, self._right
-        self._errors += (miss / size) ** 3
-        self._largest_increase = max(self._largest_increase, (loss - self.loss - rounding) / self.loss)
+        self._errors += (max(miss - rounding, 0.0) / size) ** 3
+        self._largest_increase = max(self._largest_increase, (loss - self.loss - rounding_of_loss) / self.loss)
         before = self.curvature()
         self._spare = self._modes, self._u, self._z
         self._u, self._z, self._a, self._modes = u, z, a, modes
         self._sets, self._next_sets = self._next_sets, self._sets
         # At rest the loss is constant but for its rounding.
         self.t, self.residuals, self._right, self.loss = arrival, residuals, sides, min(loss, self.loss)
+        self._label_scale = self._scale_of(residuals)
         self._a_integrated = self._a_integrated + a_change
         self._tangential = tangential
         self.events += int(self._tally[:, 1].sum())
@@ -333,6 +335,10 @@ class SlidingEngine:
         parts = [self._pool.submit(kernel, *chunk, *arguments) for chunk in self._chunks]
         answers = [part.result() for part in parts]  # wait for every part
         return False not in answers
+
+    def _scale_of(self, residuals: FloatArray) -> float:
+        """Size of labels and outputs: what the rounding of residuals is relative to."""
+        return float(2 * np.abs(self._data.y).max() + np.abs(residuals).max())
 
     def _residuals_of(self, z: FloatArray, a: FloatArray) -> FloatArray:
         sums = np.zeros((2, z.shape[1]))

@@ -109,7 +109,7 @@ def flow(
     with threadpool_limits(limits=1, user_api="blas"), DeferredInterrupt() as interrupt:
         engine = _engine(network, data, rtol, kernel, threads)
         recorder = Recorder(engine, network, data, wanted)
-        floor = _rounding_floor(data, engine.residuals)
+        floor = _rounding_floor(data)
         with Progress(progress, t_end) as bar:
             outcome = _drive(engine, t_end, wanted, condition, recorder, floor, interrupt, bar.show, begun)
         settings: dict[str, str | int | float | None] = {
@@ -175,10 +175,9 @@ def _engine(network: ShallowNetwork, data: Dataset, rtol: float, kernel: str, th
     return SlidingEngine(network, data, rtol=rtol, kernel=kernel, threads=threads)
 
 
-def _rounding_floor(data: Dataset, residuals: FloatArray) -> float:
-    """Return the loss at which residuals are nothing but rounding."""
-    scale = float(np.abs(data.y).max() + np.abs(data.y - residuals).max())
-    return 0.5 * (64 * EPS * scale) ** 2
+def _rounding_floor(data: Dataset) -> float:
+    """Return the loss at which residuals are nothing but rounding of the labels and of outputs that fit them."""
+    return 0.5 * (128 * EPS * float(np.abs(data.y).max())) ** 2
 
 
 def _drive(
