@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -103,10 +105,8 @@ def flow(
         )
     condition = as_stop(stop)
     begun = time.monotonic()
-    from threadpoolctl import threadpool_limits
-
     # Threads share the neurons, matrix products included; more threads inside BLAS would only get in their way.
-    with threadpool_limits(limits=1, user_api="blas"), DeferredInterrupt() as interrupt:
+    with _blas_libraries().limit(limits=1, user_api="blas"), DeferredInterrupt() as interrupt:
         engine = _engine(network, data, rtol, kernel, threads)
         recorder = Recorder(engine, network, data, wanted)
         floor = _rounding_floor(data)
@@ -173,6 +173,15 @@ def _engine(network: ShallowNetwork, data: Dataset, rtol: float, kernel: str, th
     from .sliding import SlidingEngine
 
     return SlidingEngine(network, data, rtol=rtol, kernel=kernel, threads=threads)
+
+
+@cache
+def _blas_libraries() -> Any:
+    """Return the controller of the BLAS libraries of NumPy and SciPy; looking for them takes milliseconds."""
+    import scipy.linalg  # noqa: F401  brings its BLAS, which the compiled kernels call
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _rounding_floor(data: Dataset) -> float:
