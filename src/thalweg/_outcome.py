@@ -13,7 +13,8 @@ class Outcome(Enum):
         "Look at traj.residuals[-1]; samples no neuron can correct stay; a wider or dominated start covers them."
     )
     ROUNDING_FLOOR = (
-        "The loss reached the level of rounding in float64; nothing further can be resolved. The fit is exact."
+        "The fit is exact: the loss reached the level of rounding in float64. "
+        "Take traj.final; there is nothing further to flow to."
     )
     WALL_TIME = "The time allowed ran out. Continue from traj.final, or loosen rtol."
     PREDICATE = "The stop function asked to stop."
