@@ -1,14 +1,19 @@
-"""Writing files so that a final name never holds half a file."""
+"""Writing files so that a final name never holds half a file; reading files that may be broken."""
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+import zipfile
+import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from ._errors import InputError
 from ._validate import output_path
+
+# What NumPy, zipfile and zlib raise on files that are not what they should be.
+BROKEN_FILE = (EOFError, KeyError, NotImplementedError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 @contextmanager
@@ -47,8 +52,18 @@ def write_text(owner: str, path: str | Path, text: str) -> Path:
     return Path(path)
 
 
-def write_with(owner: str, path: str | Path, write: Callable[[BinaryIO], object]) -> Path:
-    """Let `write` fill the stream of an atomic file and return its path."""
-    with atomic_writer(owner, path) as stream:
-        write(stream)
-    return Path(path)
+@contextmanager
+def saved_file(kind: str, path: str | Path) -> Iterator[BinaryIO]:
+    """Open a file of this library's own to be read with NumPy; whatever is wrong with it is one InputError.
+
+    Given a path instead of a stream, np.load leaves a broken file open.
+    """
+    try:
+        with open(path, "rb") as stream:
+            yield stream
+    except FileNotFoundError:
+        raise InputError(f"There is no file {str(path)!r}.") from None
+    except InputError:
+        raise
+    except (OSError, *BROKEN_FILE) as error:
+        raise InputError(f"{str(path)!r} is not a complete saved {kind}: {error}.") from None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +9,10 @@ import numpy as np
 
 from .. import _validate as check
 from .._errors import InputError
-from .._files import atomic_writer
+from .._files import BROKEN_FILE, atomic_writer
 from .dataset import Dataset
 from .tables import read_table
 
-# What NumPy, zipfile and zlib raise on files that are not what they should be.
-_BROKEN = (EOFError, KeyError, NotImplementedError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 _SPARSE_PARTS = ("X_data", "X_indices", "X_indptr", "X_shape")
 
 
@@ -92,7 +88,7 @@ def _read_npz(path: Path, target: str | None) -> tuple[Any, Any, str]:
             return _inputs(path, stored), _labels(path, stored, target), str(stored.get("name", path.name))
     except InputError:
         raise
-    except _BROKEN as error:
+    except BROKEN_FILE as error:
         raise InputError(f"{str(path)!r} is not a complete .npz file of plain arrays: {error}.") from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -68,6 +69,11 @@ class Kinks:
     def _alone(self) -> bool:
         return len(self.norms) == len(self.kink)
 
+    @cached_property
+    def _weights(self) -> FloatArray:
+        """c_i sigma'(c_i z) for z > 0 and for z < 0, (2, n)."""
+        return np.where([self.ratio > 0, self.ratio < 0], 1.0, self.slope) * self.ratio
+
     def sides(self, values: FloatArray) -> FloatArray:
         """Sum c_i sigma'(c_i z) v_i over each kink's samples, for z > 0 and for z < 0: (..., n) to (2, ..., k)."""
         out = np.zeros((2, *values.shape[:-1], len(self.norms)))
@@ -75,19 +81,15 @@ class Kinks:
             out[0] = values
             np.multiply(values, self.slope, out=out[1])
             return out
-        up = np.where(self.ratio > 0, 1.0, self.slope) * self.ratio * values
-        down = np.where(self.ratio > 0, self.slope, 1.0) * self.ratio * values
-        np.add.at(out[0].T, self.kink, up.T)
-        np.add.at(out[1].T, self.kink, down.T)
+        for side, weight in zip(out, self._weights, strict=True):
+            np.add.at(side.T, self.kink, (weight * values).T)
         return out
 
     def outputs(self, sums: FloatArray) -> FloatArray:
         """Return sum_j a_j sigma(z_ji) of every sample from its kink's sums over z > 0 and z < 0, (2, k) to (n,)."""
         if self._alone:
             return sums[0] + self.slope * sums[1]
-        up = np.where(self.ratio > 0, 1.0, self.slope) * self.ratio
-        down = np.where(self.ratio > 0, self.slope, 1.0) * self.ratio
-        return up * sums[0, self.kink] + down * sums[1, self.kink]
+        return (self._weights * sums[:, self.kink]).sum(axis=0)
 
     def modes(self, modes: ModeArray) -> ModeArray:
         """Return the modes (p, n) of the samples from those (p, k) of the kinks."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._errors import InputError
-from .._files import atomic_writer
+from .._files import atomic_writer, saved_file
 from .._outcome import Outcome
 from ..data.dataset import Dataset
 from ..networks.shallow import ShallowNetwork
@@ -59,23 +58,16 @@ def save(traj: Trajectory, path: str | Path) -> Path:
 
 def load(path: str | Path) -> Trajectory:
     """Read a trajectory written by `save`."""
-    try:
-        with open(path, "rb") as stream:
-            if not zipfile.is_zipfile(stream):
-                raise InputError(f"{str(path)!r} is not a complete saved Trajectory: it is truncated or foreign.")
-            stream.seek(0)
-            stored = np.load(stream, allow_pickle=False)
-            if "format" not in stored:
-                raise InputError(f"{str(path)!r} is not a saved Trajectory.")
-            if (kind := str(stored["format"])) != _FORMAT:
-                raise InputError(f"{str(path)!r} holds {kind!r}, not the {_FORMAT!r} that this version reads.")
-            return _assemble({name: stored[name] for name in stored.files})
-    except FileNotFoundError:
-        raise InputError(f"There is no file {str(path)!r}.") from None
-    except InputError:
-        raise
-    except (OSError, TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{str(path)!r} is not a complete saved Trajectory: {error}.") from None
+    with saved_file("Trajectory", path) as stream:
+        if not zipfile.is_zipfile(stream):
+            raise InputError(f"{str(path)!r} is not a complete saved Trajectory: it is truncated or foreign.")
+        stream.seek(0)
+        stored = np.load(stream, allow_pickle=False)
+        if "format" not in stored:
+            raise InputError(f"{str(path)!r} is not a saved Trajectory.")
+        if (kind := str(stored["format"])) != _FORMAT:
+            raise InputError(f"{str(path)!r} holds {kind!r}, not the {_FORMAT!r} that this version reads.")
+        return _assemble({name: stored[name] for name in stored.files})
 
 
 def _assemble(parts: dict[str, Any]) -> Trajectory:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,24 +10,13 @@ import numpy as np
 
 from .. import _validate as check
 from .._errors import InputError
-from .._files import atomic_writer
+from .._files import atomic_writer, saved_file
 from .._typing import FloatArray, Inputs
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
 
 _FORMAT = "thalweg-shallow-network-1"
-# What NumPy, zipfile and zlib raise on files that are not what they should be.
-_BROKEN = (
-    OSError,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 # A given invariant may differ from a^2 - |w|^2 by the rounding of a long run, not by more.
 _INVARIANT_SLACK = 1e-6
 
@@ -186,20 +173,12 @@ class ShallowNetwork:
         InputError
             If the file is missing, truncated or of another kind.
         """
-        try:
-            # Given a path, np.load leaves a broken file open.
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
-                if str(stored["format"]) != _FORMAT:
-                    raise InputError(f"{str(path)!r} is not a saved ShallowNetwork.")
-                names = ("W", "a", "activation", "slope", "invariant")
-                W, a, activation, slope, invariant = (stored[name] for name in names)
-                return cls(W, a, str(activation), float(slope), invariant)
-        except FileNotFoundError:
-            raise InputError(f"There is no file {str(path)!r}.") from None
-        except InputError:
-            raise
-        except _BROKEN as error:
-            raise InputError(f"{str(path)!r} is not a complete saved ShallowNetwork: {error}.") from None
+        with saved_file("ShallowNetwork", path) as stream, np.load(stream, allow_pickle=False) as stored:
+            if str(stored["format"]) != _FORMAT:
+                raise InputError(f"{str(path)!r} is not a saved ShallowNetwork.")
+            names = ("W", "a", "activation", "slope", "invariant")
+            W, a, activation, slope, invariant = (stored[name] for name in names)
+            return cls(W, a, str(activation), float(slope), invariant)
 
     def replace(self, **changes: Any) -> ShallowNetwork:
         """Return a copy with some parameters changed; the invariant is recomputed unless given."""
