@@ -13,18 +13,19 @@ Examples
 True
 """
 
-from . import data, init, plot, report
+from . import curvature, data, init, plot, report
 from ._errors import InputError, MissingExtraError
 from ._outcome import Outcome
-from .data import Dataset
+from .data import Dataset, Target
 from .flow import Audit, LossBelow, RunningState, Stationary, Stop, Trajectory, WallTime, flow
-from .networks import ShallowNetwork
+from .networks import DeepLinearNetwork, ShallowNetwork
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Audit",
     "Dataset",
+    "DeepLinearNetwork",
     "InputError",
     "LossBelow",
     "MissingExtraError",
@@ -33,8 +34,10 @@ __all__ = [
     "ShallowNetwork",
     "Stationary",
     "Stop",
+    "Target",
     "Trajectory",
     "WallTime",
+    "curvature",
     "data",
     "flow",
     "init",

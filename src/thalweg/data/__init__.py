@@ -6,11 +6,13 @@ from .dataset import Dataset
 from .example import example
 from .files import load
 from .laws import equicorrelated, orthogonal, sphere, teacher
+from .target import Target
 
 __all__ = [
     "Coherence",
     "Contradictions",
     "Dataset",
+    "Target",
     "equicorrelated",
     "example",
     "load",

@@ -1,5 +1,6 @@
 """Networks: parameters, predictions, loss, files."""
 
+from .deep_linear import DeepLinearNetwork
 from .shallow import ShallowNetwork
 
-__all__ = ["ShallowNetwork"]
+__all__ = ["DeepLinearNetwork", "ShallowNetwork"]
