@@ -19,6 +19,7 @@ from ._outcome import Outcome
 from .data import Dataset, Target
 from .flow import Audit, LossBelow, RunningState, Stationary, Stop, Trajectory, WallTime, flow
 from .networks import DeepLinearNetwork, ShallowNetwork
+from .theorems import check
 
 __version__ = "0.1.0"
 
@@ -37,6 +38,7 @@ __all__ = [
     "Target",
     "Trajectory",
     "WallTime",
+    "check",
     "curvature",
     "data",
     "flow",
