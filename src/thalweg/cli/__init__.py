@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from .._errors import InputError, MissingExtraError
+from .check import check
 from .demo import demo
 from .doctor import doctor
 from .flow import flow
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(flow)
+app.command()(check)
 app.command()(doctor)
 
 

@@ -124,9 +124,9 @@ class Corollary1(ShallowTheorem):
     def repairs(self, setting: ShallowSetting, failed: tuple[Hypothesis, ...]) -> tuple[Repair, ...]:
         """Return what to change."""
         found = conditions.remedies(setting, tuple(each for each in failed if each.name == "domination"))
-        need, n = math.ceil((setting.n / 0.6) ** 2), int(0.6 * math.sqrt(setting.data.d))
-        width = coverage.union_width(setting.n, setting.epsilon)
-        text = f"random directions need about d = {need} inputs for n = {setting.n} samples (or n = {n} for these d)"
+        need = conditions.inputs_needed(setting.data)
+        width = coverage.union_width(setting.n, setting.epsilon / 2)
+        text = f"{setting.n} random directions with these labels and norms need about d = {need} inputs"
         return (*found, Repair("all at once", f"{text}, and width {width}", need))
 
     def compare(self, traj: Trajectory) -> tuple[Comparison, ...]:
