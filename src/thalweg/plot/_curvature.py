@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..curvature.alignment import Alignment
 
 # Cells in the direction of the rate, and what is drawn at all: a share of the loss, and a rate beside the largest.
-_BINS = 48
+_BINS = 64
 _LEAST_SHARE = 1e-3
 _LEAST_RATE = 1e-6
 
@@ -37,6 +37,7 @@ def alignment(found: Alignment, figure: FigureBase | None = None) -> FigureBase:
     if drawn.any():
         edges = np.geomspace(0.8 * found.rates[drawn].min(), 1.25 * found.rates[drawn].max(), _BINS + 1)
         cells = np.array([np.histogram(r, edges, weights=s)[0] for r, s in zip(found.rates, found.shares, strict=True)])
+        cells[cells < _LEAST_SHARE] = 0.0  # left white
         t = found.t
         borders = np.concatenate([t[:1], (t[1:] + t[:-1]) / 2, t[-1:]]) if len(t) > 1 else t[0] + np.array([-0.5, 0.5])
         image = ax.pcolormesh(borders, edges, cells.T, cmap="Blues", norm=LogNorm(_LEAST_SHARE, 1.0))
