@@ -41,6 +41,29 @@ class ZeroAsymmetric:
         """N = L - 1."""
         return self.depth - 1
 
+    def network(self, U: FloatArray, Z: FloatArray, w: FloatArray, grown: FloatArray) -> DeepLinearNetwork:
+        """Return a later network of the same training: weight w in the zero layer, alpha + `grown` in the others.
+
+        U (d_out, r) and Z (d_in, r) are the modes of the target. The layers are given in the basis in which all but
+        the outermost have no rotation of their own.
+        """
+        inner, outer = self.right @ Z, self.left.T @ U
+        below = self.alpha * np.eye(len(Z)) + (inner * grown) @ inner.T
+        above = self.alpha * np.eye(len(U)) + (outer * grown) @ outer.T
+        lower, upper = self.zero_layer - 1, self.depth - self.zero_layer
+        middle = (outer * w) @ inner.T
+        middle = middle if lower else middle @ self.right
+        middle = middle if upper else self.left @ middle
+        runs = (
+            (below @ self.right, min(lower, 1)),
+            (below, lower - 1),
+            (middle, 1),
+            (above, upper - 1),
+            (self.left @ above, min(upper, 1)),
+        )
+        kept = [(W, count) for W, count in runs if count > 0]
+        return DeepLinearNetwork([W for W, _ in kept], [count for _, count in kept])
+
 
 @dataclass(frozen=True)
 class BalancedHidden:

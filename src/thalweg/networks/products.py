@@ -31,3 +31,8 @@ def error_and_gradients(layers: Sequence[FloatArray], target: Target) -> tuple[F
 def squared_norm(matrices: Sequence[FloatArray]) -> float:
     """Return the sum of the squared entries of all matrices."""
     return float(sum(np.vdot(G, G) for G in matrices))
+
+
+def singular_values(W: FloatArray) -> FloatArray:
+    """Return the singular values of a matrix, decreasing."""
+    return np.asarray(np.linalg.svd(W, compute_uv=False), dtype=np.float64)

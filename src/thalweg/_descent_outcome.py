@@ -1,0 +1,32 @@
+"""How a descent ended, in words that say what to do next."""
+
+from enum import Enum
+
+
+class DescentOutcome(Enum):
+    """The end of a run of gradient descent. The value is the message and the advice; `str()` prints it."""
+
+    STEPS_DONE = "All iterations were made. Continue with tw.descend(traj.final, target, ...) if you need more."
+    LOSS_BELOW = "The loss fell below the level asked for."
+    ROUNDING_FLOOR = (
+        "The fit is exact: the loss reached the level of rounding in float64. "
+        "Take traj.final; there is nothing further to descend to."
+    )
+    STATIONARY = (
+        "The gradient is zero at a positive loss: gradient descent stays here for ever. "
+        "Start from tw.init.zas, or perturb the network: tw.init.perturbed(network, 0.01)."
+    )
+    DIVERGED = (
+        "The iteration diverged: the step is too large. Halve step_size, or use step_size='safe' from a ZAS start."
+    )
+    WALL_TIME = "The time allowed ran out. Continue from traj.final."
+    PREDICATE = "The stop function asked to stop."
+    INTERRUPTED = "Interrupted from the keyboard. All that was computed is kept; continue from traj.final."
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run could not be carried on as asked."""
+        return self is DescentOutcome.DIVERGED
+
+    def __str__(self) -> str:
+        return self.value

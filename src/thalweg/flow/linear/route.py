@@ -1,0 +1,114 @@
+"""What every way to compute a deep linear flow has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..._typing import FloatArray
+from ...networks.deep_linear import DeepLinearNetwork
+
+# Depth from which on the flow is stiff enough, and unknowns up to which Jacobians by differences are cheap enough,
+# for LSODA to beat DOP853.
+_STIFF_DEPTH = 200
+_STIFF_UNKNOWNS = 1000
+
+
+@dataclass(frozen=True)
+class LinearState:
+    """A deep linear network on its way.
+
+    Attributes
+    ----------
+    t, excess, curvature : float
+        Time, loss above its floor, and local PL curvature -d log excess/dt.
+    singular_values : array (r,)
+        Of the product of the layers, decreasing.
+    drift : float
+        Largest change of an invariant D_l so far, relative to the squared norm of its layers.
+    network : callable
+        Call it to build the network of this state.
+    """
+
+    t: float
+    excess: float
+    curvature: float
+    singular_values: FloatArray
+    drift: float
+    network: Callable[[], DeepLinearNetwork]
+
+
+class Route(Protocol):
+    """A way to compute the flow from one start: a name, the reason it applies, and the states along it."""
+
+    name: str
+    why: str
+
+    def march(self, t_end: float, times: FloatArray | None, rtol: float) -> Iterator[tuple[LinearState, bool]]:
+        """Yield states in order of time, and whether each is an output: the `times`, or natural ones if None.
+
+        Ends early, without the state at t_end, if the flow cannot be carried on.
+        """
+        ...
+
+
+class Model(Protocol):
+    """A differential equation that carries a flow."""
+
+    start: FloatArray
+
+    @property
+    def depth(self) -> float:
+        """Depth of the network, infinity for a limit."""
+        ...
+
+    def velocity(self, t: float, y: FloatArray) -> FloatArray:
+        """Return dy/dt."""
+        ...
+
+    def state(self, t: float, y: FloatArray) -> LinearState:
+        """Read the state of the network off y."""
+        ...
+
+
+def integrate(model: Model, t_end: float, times: FloatArray | None, rtol: float) -> Iterator[tuple[LinearState, bool]]:
+    """March a model with SciPy's steppers: LSODA for stiff flows of few unknowns, DOP853 for all others."""
+    from scipy.integrate import DOP853, LSODA
+
+    # The error E is the difference of the product and Phi: its relative accuracy is lost as it falls, so that the
+    # variables are kept far more accurate than the loss.
+    tolerance = float(np.clip(1e-4 * rtol, 2e-13, 1e-9))
+    stiff = model.depth >= _STIFF_DEPTH and model.start.size <= _STIFF_UNKNOWNS
+    scheme: Any = LSODA if stiff else DOP853
+    wanted = [t_end] if times is None else [float(t) for t in times]
+    first = model.state(0.0, model.start)
+    yield first, times is None or wanted[0] == 0.0
+    wanted = [t for t in wanted if t > 0.0]
+    speed = float(np.sqrt(max(first.curvature * first.excess, 0.0)))  # the norm of the gradient of all layers
+    if speed == 0.0:
+        return
+    typical = float(np.sqrt(np.mean(model.start**2))) or speed
+    accuracy = {"rtol": tolerance, "atol": 1e-3 * tolerance * min(typical, 1.0)}
+    # DOP853 ends a step at every time asked for, as its interpolant is of lower order than its steps; LSODA, which
+    # begins at order 1, is left to run on and interpolates at its own order.
+    legs = [t_end] if stiff else sorted({*wanted, t_end})
+    t, y, step = 0.0, model.start, None
+    for leg in legs:
+        solver = scheme(model.velocity, t, y, leg, first_step=step and min(step, leg - t), **accuracy)
+        while solver.status == "running":
+            solver.step()
+            if solver.status == "failed" or not np.isfinite(solver.y).all():
+                return
+            between = solver.dense_output() if wanted and wanted[0] < solver.t else None
+            while between is not None and wanted and wanted[0] < solver.t:
+                at = wanted.pop(0)
+                yield model.state(at, between(at)), True
+            asked = bool(wanted) and wanted[0] == solver.t
+            if asked:
+                wanted.pop(0)
+            t, y = float(solver.t), solver.y.copy()
+            yield model.state(t, y), times is None or asked
+        step = getattr(solver, "h_abs", None)

@@ -1,0 +1,154 @@
+"""The result of training a deep linear network: a flow, or gradient descent."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..._descent_outcome import DescentOutcome
+from ..._errors import InputError
+from ..._files import atomic_writer, saved_file
+from ..._outcome import Outcome
+from ..._typing import FloatArray, IntArray
+from ...data.target import Target
+from ...networks.deep_linear import DeepLinearNetwork
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_FORMAT = "thalweg-linear-trajectory-1"
+_SERIES = ("t", "excess", "curvature", "singular_values", "drift", "bound")
+_WORDS = ("route", "why", "guarantee", "notes", "settings")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LinearTrajectory:
+    """The training of a deep linear network from its start to its outcome.
+
+    Attributes
+    ----------
+    t : array (T,)
+        Output times; for gradient descent, iterations times the step size.
+    excess : array (T,)
+        Loss above the floor of the target, R - R*.
+    curvature : array (T,)
+        Local PL curvature of the flow at the state, |grad R|^2/(R - R*), which is -d log(R - R*)/dt along the flow.
+    singular_values : array (T, r)
+        Of the product of the layers, decreasing, r = min(d_in, d_out).
+    drift : array (T,)
+        Largest change of an entry of an invariant D_l, relative to the squared norm of its layers. The flow conserves
+        them: exactly by construction where it is reduced, which reads 0, to the accuracy of integration otherwise.
+        Gradient descent does not.
+    bound : array (T,)
+        What is proved of the excess loss before the run; NaN where nothing is.
+    target : Target
+    start, final : DeepLinearNetwork
+        `final` is given in the basis between hidden layers that needs the fewest distinct ones. Orthogonal changes of
+        basis there change neither the product nor the path it takes.
+    outcome : Outcome or DescentOutcome
+        How the run ended, with advice.
+    route, why : str
+        How it was computed, and why that way.
+    guarantee : str
+        Which bound applied.
+    notes : tuple of str
+        What else there is to know, such as a step size that solves any target in one step.
+    settings : dict
+    iteration : array (T,) of int or None
+        Iterations of gradient descent; None for a flow.
+    """
+
+    t: FloatArray
+    excess: FloatArray
+    curvature: FloatArray
+    singular_values: FloatArray
+    drift: FloatArray
+    bound: FloatArray
+    target: Target
+    start: DeepLinearNetwork
+    final: DeepLinearNetwork
+    outcome: Outcome | DescentOutcome
+    route: str
+    why: str
+    guarantee: str
+    notes: tuple[str, ...]
+    settings: dict[str, str | int | float | None]
+    iteration: IntArray | None = None
+
+    @property
+    def loss(self) -> FloatArray:
+        """The loss R, an array (T,)."""
+        return self.excess + self.target.floor
+
+    def plot(self) -> Figure:
+        """Draw the loss with its bound, the curvature, and the singular values against those of the target."""
+        from .picture import overview
+
+        return overview(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Save everything, the target included, to one .npz file that is complete or not there at all."""
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in _SERIES}
+        if self.iteration is not None:
+            arrays["iteration"] = self.iteration
+        arrays |= {"Phi": self.target.Phi, "second_moment": self.target.second_moment}
+        arrays |= self.start.parts("start_") | self.final.parts("final_")
+        words = {name: getattr(self, name) for name in _WORDS}
+        words |= {"outcome": self.outcome.name, "floor": self.target.floor, "name": self.target.name}
+        with atomic_writer("LinearTrajectory.save", path) as stream:
+            np.savez(stream, format=np.array(_FORMAT), words=np.array(json.dumps(words)), **arrays)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> LinearTrajectory:
+        """Load a trajectory saved by `save`, equal to the last bit.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, truncated or of another kind.
+        """
+        with saved_file("LinearTrajectory", path) as stream:
+            if not zipfile.is_zipfile(stream):
+                raise InputError(f"{str(path)!r} is not a complete saved LinearTrajectory: it is truncated or foreign.")
+            stream.seek(0)
+            parts = dict(np.load(stream, allow_pickle=False))
+            if str(parts["format"]) != _FORMAT:
+                raise InputError(f"{str(path)!r} is not a saved LinearTrajectory.")
+            words = json.loads(str(parts["words"]))
+            outcomes = DescentOutcome if "iteration" in parts else Outcome
+            return cls(
+                **{name: parts[name] for name in _SERIES},
+                **{name: words[name] for name in _WORDS if name != "notes"},
+                notes=tuple(words["notes"]),
+                target=Target(parts["Phi"], parts["second_moment"], words["floor"], words["name"]),
+                start=DeepLinearNetwork.from_parts(parts, "start_"),
+                final=DeepLinearNetwork.from_parts(parts, "final_"),
+                outcome=outcomes[words["outcome"]],
+                iteration=parts.get("iteration"),
+            )
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def __repr__(self) -> str:
+        at = f"t={self.t[-1]:.6g}" if self.iteration is None else f"iteration={int(self.iteration[-1])}"
+        return (
+            f"LinearTrajectory({self.target.name!r}, depth={self.start.depth}, {at}, loss={self.loss[-1]:.3g}, "
+            f"{self.outcome.name}, {self.route})"
+        )
+
+    def __str__(self) -> str:
+        from .words import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from .words import as_html
+
+        return as_html(self)

@@ -1,0 +1,55 @@
+"""A linear trajectory in words: for the terminal and for notebooks."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .trajectory import LinearTrajectory
+
+
+def verdict(traj: LinearTrajectory) -> str:
+    """Return how the run ended, where, and at what loss."""
+    message = str(traj.outcome).partition(". ")[0].rstrip(".")
+    at = f"t = {traj.t[-1]:.6g}" if traj.iteration is None else f"iteration {int(traj.iteration[-1])}"
+    return f"{message} ({at}, loss {traj.loss[-1]:.3g})"
+
+
+def facts(traj: LinearTrajectory) -> list[tuple[str, str]]:
+    """Return the lines of the print-out as (heading, text)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = traj.excess[0] / traj.excess[-1]
+    last = traj.singular_values[-1]
+    lines = [
+        ("network", repr(traj.start)),
+        ("target", repr(traj.target)),
+        ("route", f"{traj.route}: {traj.why}"),
+        ("loss", f"{traj.loss[0]:.3g} to {traj.loss[-1]:.3g}, its excess fell by a factor of {factor:.3g}"),
+        ("curvature", f"{traj.curvature[-1]:.3g} at the end"),
+        ("values", f"singular values of the product {last[0]:.4g} to {last[-1]:.4g}"),
+        ("guarantee", traj.guarantee),
+        ("drift", f"{traj.drift.max():.1e}, largest relative change of the invariants D_l"),
+    ]
+    if np.isfinite(traj.bound[-1]):
+        lines.insert(7, ("bound", f"excess loss at most {traj.bound[-1]:.3g} at the end, was {traj.excess[-1]:.3g}"))
+    lines += [("note", note) for note in traj.notes]
+    advice = str(traj.outcome).partition(". ")[2]
+    return [*lines, ("next", advice)] if advice else lines
+
+
+def as_text(traj: LinearTrajectory) -> str:
+    """Return the print-out."""
+    return "\n".join([verdict(traj), *(f"  {heading:<10} {text}" for heading, text in facts(traj))])
+
+
+def as_html(traj: LinearTrajectory) -> str:
+    """Return the print-out as a fragment of HTML."""
+    rows = "".join(
+        f"<tr><th scope='row' style='text-align:left'>{html.escape(heading)}</th>"
+        f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
+        for heading, text in facts(traj)
+    )
+    return f"<div><p><b>{html.escape(verdict(traj))}</b></p><table>{rows}</table></div>"
