@@ -10,6 +10,7 @@ import pytest
 import thalweg as tw
 
 ROOT = Path(__file__).resolve().parents[1]
+THEOREMS = sorted((ROOT / "docs" / "theorems").glob("*.md"))
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -28,11 +29,16 @@ def run(code: str, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/tutorial.md"])
-def test_code_of_a_document_runs(document, tmp_path):
-    blocks = BLOCK.findall((ROOT / document).read_text(encoding="utf-8"))
-    assert blocks
-    run("\n".join(blocks), tmp_path)
+@pytest.mark.parametrize(
+    "documents",
+    [[ROOT / "README.md"], [ROOT / "docs" / "tutorial.md"], THEOREMS],
+    ids=["README", "tutorial", "theorems"],
+)
+def test_code_of_documents_runs(documents, tmp_path):
+    """The pages on theorems share one interpreter: most of the time is spent on starting it."""
+    found = [BLOCK.findall(document.read_text(encoding="utf-8")) for document in documents]
+    assert all(found)
+    run("\n".join(block for blocks in found for block in blocks), tmp_path)
 
 
 def test_example_runs(tmp_path):
@@ -42,7 +48,7 @@ def test_example_runs(tmp_path):
 
 
 def test_links_between_documents_lead_somewhere():
-    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     targets = [
         (document, target.partition("#")[0])
         for document in documents
@@ -51,6 +57,15 @@ def test_links_between_documents_lead_somewhere():
     ]
     assert targets
     assert not [(str(a), b) for a, b in targets if not (a.parent / b).exists()]
+
+
+def test_every_theorem_has_a_page_with_a_picture():
+    from thalweg.theorems import THEOREMS as known
+
+    assert {page.stem for page in THEOREMS} == {theorem.name for theorem in known}
+    for page in THEOREMS:
+        assert f"]({page.stem}.svg)" in page.read_text(encoding="utf-8")
+        assert f"theorems/{page.name}" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
 
 
 def test_every_public_name_is_in_the_reference():

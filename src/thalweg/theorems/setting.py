@@ -126,7 +126,7 @@ class ShallowSetting:
             return self.draws
         entries = self.data.X.nnz if self.data.is_sparse else self.n * self.data.d
         affordable = _WORK / (self.p * (entries + _DRAWING * (self.data.d + self.n)))
-        return int(np.clip(affordable, 10, 2 * coverage.draws_needed(self.epsilon)))
+        return int(np.clip(affordable, 3, 2 * coverage.draws_needed(self.epsilon)))
 
     @property
     def too_few_draws(self) -> bool:
