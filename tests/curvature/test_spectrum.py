@@ -170,6 +170,11 @@ def test_bad_input_is_named(traj):
     for arguments, name in [({"times": 0}, "times"), ({"nodes": 0}, "nodes"), ({"nodes": 31}, "nodes")]:
         with pytest.raises(tw.InputError, match=f"'{name}' parameter"):
             alignment(traj, **arguments)
+    for function in (spectrum, extreme_eigenvalues):
+        with pytest.raises(tw.InputError, match="TangentKernel"):
+            function(traj)
+    with pytest.raises(tw.InputError, match="'traj' parameter"):
+        alignment(traj.data)
     with pytest.raises(tw.InputError, match="'count' parameter"):
         spectrum(tangent_kernel_at(traj), 0)
     with pytest.raises(tw.InputError, match="'level' parameter"):

@@ -13,7 +13,7 @@ from thalweg.curvature import tangent_kernel, tangent_kernel_at
 @pytest.mark.parametrize("case", [*BANK, *DRAWN], ids=str)
 def test_the_curvature_of_the_trajectory(case):
     """mu read off H, by products and from the dense matrix; the engine finds it from velocities."""
-    traj = flow_case(case)
+    traj = flow_case(case, rtol=1e-5)
     for k in range(len(traj)):
         kernel = tangent_kernel_at(traj, k)
         r, H = traj.residuals[k], kernel.matrix
@@ -89,7 +89,7 @@ def test_sparse_inputs_are_as_dense_ones():
 @pytest.mark.parametrize("case", [*SLIDING[:5], by_name("leaky_slides"), *DRAWN[:12]], ids=str)
 def test_modes_are_found_from_the_network(case):
     """A rebuilt network has z of 1e-17 where it slides: that is neither active nor inactive."""
-    traj = flow_case(case)
+    traj = flow_case(case, rtol=1e-5)
     for k in range(len(traj)):
         found = tangent_kernel(traj.networks[k], case.data)
         assert found.curvature == pytest.approx(traj.curvature[k], rel=1e-8)
@@ -124,6 +124,8 @@ def test_bad_input_is_named():
             tangent_kernel(*arguments, modes=None if modes is None else np.array(modes))
     with pytest.raises(tw.InputError, match="1 entries"):
         tangent_kernel(network, data).apply(np.ones(2))
+    with pytest.raises(tw.InputError, match="'traj' parameter"):
+        tangent_kernel_at(network)
     traj = tw.flow(network, data, t_end=1.0, times=[0.0, 1.0])
     for index in (2, -3, 0.0, True):
         with pytest.raises(tw.InputError, match="'index' parameter"):

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _validate as check
 from .._typing import FloatArray
+from ._arguments import require_trajectory
 from .spectrum import spectrum
 from .tangent import DENSE, TangentKernel, tangent_kernel_at
 
@@ -120,6 +121,7 @@ def alignment(traj: Trajectory, *, times: int = 60, nodes: int | None = None) ->
               t  curvature  carriers  rates of 10, 50, 90 % of the loss
     ...
     """
+    require_trajectory("alignment", "traj", traj)
     times = check.positive_int("alignment", "times", times)
     n = traj.data.n
     if nodes is not None and check.positive_int("alignment", "nodes", nodes) > n:

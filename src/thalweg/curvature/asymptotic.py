@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import _validate as check
-from .tangent import TangentKernel
+from .tangent import TangentKernel, require_kernel
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,7 @@ def asymptotic_rate(kernel: TangentKernel) -> AsymptoticRate:
     >>> bool(abs(found.rate / traj.curvature[-1] - 1) < 0.1)
     True
     """
-    if not isinstance(kernel, TangentKernel):
-        must = "be a TangentKernel (from tangent_kernel or tangent_kernel_at)"
-        raise check.fail("asymptotic_rate", "kernel", must, type(kernel).__name__)
+    require_kernel("asymptotic_rate", kernel)
     if not kernel.data.is_orthogonal:
         must = "have orthogonal inputs (for others take extreme_eigenvalues)"
         raise check.fail("asymptotic_rate", "kernel", must, f"a max |cos| of {kernel.data.coherence.max_cosine:.3g}")

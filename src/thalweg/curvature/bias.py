@@ -10,6 +10,7 @@ from .. import _validate as check
 from .._typing import FloatArray
 from ..data.dataset import Dataset
 from ..networks.shallow import ShallowNetwork
+from ._arguments import require_data, require_state
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -82,12 +83,7 @@ def implicit_bias(network: ShallowNetwork, data: Dataset) -> ImplicitBias:
     least l1 norm of an interpolator      7: the network has 1 times
     loss                                  ...
     """
-    owner = "implicit_bias"
-    if not isinstance(network, ShallowNetwork):
-        raise check.fail(owner, "network", "be a ShallowNetwork", type(network).__name__)
-    _check_data(owner, data)
-    if network.d != data.d:
-        raise check.fail(owner, "network", f"have {data.d} inputs, as the data have", f"d = {network.d}")
+    require_state("implicit_bias", network, data)
     lengths = np.linalg.norm(network.W, axis=1)
     neurons = np.hypot(network.a, lengths)
     minimum = minimum_norm(data, slope=network.slope) if data.is_orthogonal else None
@@ -179,13 +175,8 @@ def _sides(data: Dataset) -> tuple[float, float]:
     return float(np.linalg.norm(targets[targets > 0])), float(np.linalg.norm(targets[targets < 0]))
 
 
-def _check_data(owner: str, data: object) -> None:
-    if not isinstance(data, Dataset):
-        raise check.fail(owner, "data", "be a Dataset (tw.Dataset(X, y))", type(data).__name__)
-
-
 def _check_orthogonal(owner: str, data: Dataset, slope: float) -> float:
-    _check_data(owner, data)
+    require_data(owner, data)
     slope = check.real(owner, "slope", slope, at_least=0.0, below=1.0)
     if not data.is_orthogonal:
         got = f"a max |cos| of {data.coherence.max_cosine:.3g}"

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from .. import _validate as check
 from .._errors import InputError
 from .._typing import FloatArray
+from ._arguments import require_trajectory
 
 if TYPE_CHECKING:
     from ..flow.trajectory import Trajectory
@@ -88,6 +89,7 @@ def plateaus(traj: Trajectory, *, depth: float = 10.0) -> tuple[Plateau, ...]:
     plateau from t = 0 to 4.7... (length 4.7...) at loss 2.5: curvature 1e-06, then 2.0...
     plateau from t = 5.7... to 14.5... (length 8.7...) at loss 0.25: curvature 0.001..., then 2
     """
+    require_trajectory("plateaus", "traj", traj)
     depth = check.real("plateaus", "depth", depth, above=2.0)
     mu = traj.curvature[_resolved(traj)]
     found = []
@@ -210,6 +212,7 @@ def plateau_law(
         raise check.fail(owner, "which", "be an integer of at least 0", repr(which))
     lengths = np.empty(len(scales))
     for k, traj in enumerate(trajectories):
+        require_trajectory(owner, f"trajectories[{k}]", traj)
         found = plateaus(traj, depth=depth)
         if len(found) <= which:
             raise InputError(

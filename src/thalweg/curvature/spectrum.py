@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import _validate as check
 from .._typing import FloatArray
-from .tangent import DENSE, TangentKernel
+from .tangent import DENSE, TangentKernel, require_kernel
 
 # Products spent on one end of a large spectrum before it is given up.
 _PATIENCE = 2000
@@ -95,6 +95,7 @@ def spectrum(kernel: TangentKernel, count: int | None = None) -> Spectrum:
         8.59 %  eigenvalue 15.68, decays at 7.838
         6.67 %  eigenvalue 6.371, decays at 3.186
     """
+    require_kernel("spectrum", kernel)
     n = kernel.n
     if count is not None:
         check.positive_int("spectrum", "count", count)
@@ -131,6 +132,7 @@ def extreme_eigenvalues(kernel: TangentKernel) -> tuple[float | None, float]:
     >>> bool(kernel.input_part.min() <= smallest <= kernel.diagonal.min())
     True
     """
+    require_kernel("extreme_eigenvalues", kernel)
     if kernel.n <= DENSE:
         values = np.maximum(np.linalg.eigvalsh(kernel.matrix), 0.0)
         return float(values[0]), float(values[-1])

@@ -12,6 +12,7 @@ section 4, with the projections that sliding asks for.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from .. import _validate as check
 from .._typing import FloatArray, ModeArray
 from ..data.dataset import Dataset
 from ..networks.shallow import ShallowNetwork
+from ._arguments import require_state, require_trajectory
 
 if TYPE_CHECKING:
     from ..flow.trajectory import Trajectory
@@ -84,8 +86,10 @@ class TangentKernel:
     @cached_property
     def diagonal(self) -> FloatArray:
         """H_ii, an array (n,), without forming H."""
-        taken = self._taken()
-        return self.input_part + np.einsum("ji,ji->i", self.outputs, self.outputs) / self.network.p - taken
+        diagonal = self.input_part + np.einsum("ji,ji->i", self.outputs, self.outputs) / self.network.p
+        for removal in self._removals():
+            diagonal -= np.einsum("ik,ik->i", removal, removal)
+        return diagonal
 
     @cached_property
     def input_part(self) -> FloatArray:
@@ -97,8 +101,8 @@ class TangentKernel:
         """H as a dense symmetric array (n, n); formed anew at each call."""
         p, lam, s = self.network.p, self.multipliers, self.outputs
         H = self.data.gram * ((lam.T * (self.network.a**2 / p)) @ lam) + s.T @ s / p
-        for column in self._removals():
-            H -= column @ column.T
+        for removal in self._removals():
+            H -= removal @ removal.T
         return (H + H.T) / 2
 
     def apply(self, v: FloatArray) -> FloatArray:
@@ -135,16 +139,11 @@ class TangentKernel:
         """A bound of the rank of H: p d + p, or n."""
         return min(self.n, self.network.p * (self.data.d + 1))
 
-    def _removals(self) -> list[FloatArray]:
-        """What each held neuron lacks: H = (as if nothing slid) - sum of T T^T over these T (n, |S|)."""
+    def _removals(self) -> Iterator[FloatArray]:
+        """Yield what each held neuron lacks: H = (as if nothing slid) - sum of T T^T over these T (n, |S|)."""
         a, lam = self.network.a / np.sqrt(self.network.p), self.multipliers
-        return [a[j] * lam[j][:, None] * np.asarray(self.data.X @ basis.T) for j, basis in self.held]
-
-    def _taken(self) -> FloatArray:
-        taken = np.zeros(self.n)
-        for column in self._removals():
-            taken += np.einsum("ik,ik->i", column, column)
-        return taken
+        for j, basis in self.held:
+            yield a[j] * lam[j][:, None] * np.asarray(self.data.X @ basis.T)
 
     def __repr__(self) -> str:
         return f"TangentKernel({self.data.name!r}, n={self.n}, p={self.network.p})"
@@ -186,12 +185,7 @@ def tangent_kernel(network: ShallowNetwork, data: Dataset, *, modes: ModeArray |
       diagonal   0 to 22.5
     """
     owner = "tangent_kernel"
-    if not isinstance(network, ShallowNetwork):
-        raise check.fail(owner, "network", "be a ShallowNetwork", type(network).__name__)
-    if not isinstance(data, Dataset):
-        raise check.fail(owner, "data", "be a Dataset (tw.Dataset(X, y))", type(data).__name__)
-    if network.d != data.d:
-        raise check.fail(owner, "network", f"have {data.d} inputs, as the data have", f"d = {network.d}")
+    require_state(owner, network, data)
     modes = _settled(network, data) if modes is None else _checked(owner, network, data, modes)
     return TangentKernel(network, data, modes, network.residuals(data))
 
@@ -216,12 +210,20 @@ def tangent_kernel_at(traj: Trajectory, index: int = -1) -> TangentKernel:
     True
     """
     owner = "tangent_kernel_at"
+    require_trajectory(owner, "traj", traj)
     kept = traj.networks.kept
     whole = isinstance(index, int | np.integer) and not isinstance(index, bool)
     if not whole or not -len(traj) <= index < len(traj) or index % len(traj) not in kept:
         must = f"be an output time whose network was kept ({len(kept)} of {len(traj)}; ask for times=...)"
         raise check.fail(owner, "index", must, repr(index))
     return TangentKernel(traj.networks[index], traj.data, traj.networks.mode_map(index), traj.residuals[index])
+
+
+def require_kernel(owner: str, kernel: object) -> None:
+    """Refuse what is no tangent kernel."""
+    if not isinstance(kernel, TangentKernel):
+        must = "be a TangentKernel (from tangent_kernel or tangent_kernel_at)"
+        raise check.fail(owner, "kernel", must, type(kernel).__name__)
 
 
 def _settled(network: ShallowNetwork, data: Dataset) -> ModeArray:

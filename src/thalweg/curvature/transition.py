@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import _validate as check
 from .._errors import InputError
+from ._arguments import require_trajectory
 from .plateau import crossings
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def phase_transition(traj: Trajectory, samples: Sequence[int]) -> PhaseTransitio
     >>> print(tw.curvature.phase_transition(traj, [0, 1]))
     transition at t = 3.08...: 90 to 10 % of the loss within 0.737... (2.50... to 3.23...), width/time 0.239
     """
+    require_trajectory("phase_transition", "traj", traj)
     rows = np.asarray(samples)
     n = traj.data.n
     if rows.ndim != 1 or not rows.size or rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n:
