@@ -26,6 +26,7 @@ def test_all_theorems_of_the_paper_run_on_easy_data():
     assert report["theorem-a"]["probability"] >= 0.95
     assert report["theorem-a"]["rate"] > 0
     assert report["theorem-a"]["time"] == pytest.approx(math.log(1e6) / report["theorem-a"]["rate"])
+    assert report["theorem-a"].time_to_fall(100) == pytest.approx(report["theorem-a"]["time"] / 3)
     assert set(report.silent) == {"orthogonal-inputs", "group-initialization", "leaky-relu", "counterexample"}
     assert set(tw.check("theorem-a", data=EASY, width=30).to_dict()) == set(report.to_dict())
 
@@ -147,6 +148,16 @@ class TestRepairs:
         assert any("dominated" in text for text in report.next_steps)
         assert tw.check("theorem-a", data=EASY, width=30, init="balanced").converges
 
+    def test_balance_meant_exactly(self):
+        network = tw.init.balanced(EASY.d, 40, seed=4)
+        rounded = network.replace()
+        assert (rounded.invariant < 0).any()
+        report = tw.check("theorem-a", data=EASY, network=rounded)
+        assert failed(report, "theorem-a") == ["domination"]
+        assert any("invariant=zeros" in text for text in report.next_steps)
+        exact = network.replace(invariant=np.zeros(40))
+        assert tw.check("theorem-a", data=EASY, network=exact).converges
+
     def test_labels(self):
         y = EASY.y.copy()
         y[2] = 0
@@ -201,6 +212,30 @@ def test_the_law_of_the_data_may_be_a_function():
     assert tw.check("corollary-1", law="orthogonal", data=data, width=30, draws=100).converges
     with pytest.raises(tw.InputError, match="'law' parameter of check must return a Dataset of 5 samples"):
         tw.check("corollary-1", law=lambda n, d, seed: tw.data.sphere(n + 1, d, seed=seed), **few)
+
+
+def test_a_theorem_with_nothing_to_say_says_so():
+    report = tw.check("leaky-relu", data=EASY, width=30)
+    assert report.findings == ()
+    assert not report.converges
+    assert report.verdict == "no theorem asked for has anything to say here"
+    assert "leaky-relu, as the activation is the ReLU" in str(report)
+
+
+@pytest.mark.parametrize("epsilon", [1e-12, 0.999])
+@pytest.mark.parametrize(("n", "d", "width"), [(1, 1, 1), (1, 3, 40), (3, 1, 2)])
+def test_extreme_problems_have_a_report(n, d, width, epsilon):
+    report = tw.check(data=tw.data.sphere(n, d, seed=1), width=width, epsilon=epsilon, draws=20)
+    assert json.dumps(report.to_dict())
+    assert str(report)
+    if n > d:
+        assert not report.converges
+
+
+def test_a_small_epsilon_does_not_draw_for_ever():
+    setting = ShallowSetting(tw.data.sphere(2, 3, seed=1), 4, epsilon=1e-12)
+    assert setting.draw_count == 5000
+    assert setting.too_few_draws
 
 
 def test_draws_are_fixed_by_the_seed():
@@ -268,6 +303,7 @@ def test_statements_and_sources_are_there_for_every_theorem():
         ({"law": 3}, "'law' parameter of check must be 'sphere', 'orthogonal' or a function"),
         ({"draws": 0}, "'draws' parameter of check"),
         ({"seed": -1}, "'seed' parameter of check"),
+        ({"seed": None}, "'seed' parameter of check"),
         ({"slope": 0.5}, "slope"),
         ({"network": 5}, "'network' parameter of check must be a ShallowNetwork. Got int"),
         ({"network": tw.init.dominated(7, 30, seed=1)}, "must have 3000 inputs, as the data have. Got d = 7"),

@@ -173,9 +173,23 @@ class Finding:
         """The hypotheses that fail."""
         return tuple(each for each in self.hypotheses if not each.holds)
 
+    @property
+    def probability(self) -> float:
+        """The probability with which the conclusion holds; 1 if nothing is left to chance, 0 if it does not follow."""
+        return self._values.get("probability", float(self.holds))
+
+    def time_to_fall(self, factor: float) -> float:
+        """Return the time within which the loss falls by a factor, by the guaranteed rate; infinite without one."""
+        rate = self._values.get("rate", 0.0)
+        return math.log(factor) / rate if rate > 0 else math.inf
+
+    @property
+    def _values(self) -> dict[str, float]:
+        return {each.name: each.value for each in self.guarantees}
+
     def __getitem__(self, name: str) -> float:
         """Return the value of a guarantee by its name."""
-        return next(each.value for each in self.guarantees if each.name == name)
+        return self._values[name]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers and words."""

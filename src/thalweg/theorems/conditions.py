@@ -104,7 +104,14 @@ def _dominate(s: ShallowSetting, failed: Hypothesis) -> list[Repair]:
         "draw the start with --init dominated (tw.init.dominated) or balanced; without domination even a covered "
         "start on orthogonal data may get stuck (tw.init.counterexample)"
     )
-    return [Repair(failed.name, text)]
+    found = [Repair(failed.name, text)]
+    network = s.network
+    if network is not None:
+        size = network.a**2 + np.einsum("jk,jk->j", network.W, network.W)
+        if (network.invariant >= -1e-12 * size).all():
+            text = "if |a_j| = |w_j| is meant, say so: ShallowNetwork(..., invariant=zeros); computed, it is rounded"
+            found.append(Repair(failed.name, text))
+    return found
 
 
 def _label(s: ShallowSetting, failed: Hypothesis) -> list[Repair]:

@@ -45,7 +45,7 @@ class Report:
         sure = [each for each in self.findings if each.converges]
         if sure:
             found = sure[0]
-            share = found["probability"]
+            share = found.probability
             whence = "from this start" if share == 1 else f"from at least {_share(share)} of the starts"
             return f"the loss tends to 0 {whence} ({found.theorem.title})"
         open_ones = [each for each in self.findings if each.theorem.converges]

@@ -18,6 +18,7 @@ from .starts import Interactions, Starts
 INITS = ("dominated", "balanced", "gaussian")
 # Multiplications that drawing starts may cost by default: some seconds.
 _WORK = 1e10
+_MOST_DRAWS = 5000
 # A random number costs as much as some tens of multiplications.
 _DRAWING = 30
 
@@ -49,7 +50,8 @@ class ShallowSetting:
         check.one_of(owner, "init", self.init, INITS)
         if self.draws is not None:
             check.positive_int(owner, "draws", self.draws)
-        check.seed_sequence(owner, self.seed)
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
+            raise check.fail(owner, "seed", "be a non-negative int", repr(self.seed))
         if isinstance(self.law, str):
             check.one_of(owner, "law", self.law, ("sphere", "orthogonal"))
         elif self.law is not None and not callable(self.law):
@@ -126,7 +128,8 @@ class ShallowSetting:
             return self.draws
         entries = self.data.X.nnz if self.data.is_sparse else self.n * self.data.d
         affordable = _WORK / (self.p * (entries + _DRAWING * (self.data.d + self.n)))
-        return int(np.clip(affordable, 3, 2 * coverage.draws_needed(self.epsilon)))
+        wanted = min(2 * coverage.draws_needed(self.epsilon), _MOST_DRAWS)
+        return int(np.clip(affordable, 3, wanted))
 
     @property
     def too_few_draws(self) -> bool:

@@ -45,7 +45,8 @@ def probability(setting: ShallowSetting, value: float) -> Guarantee:
     """The guarantee that the loss tends to 0."""
     if setting.network is not None:
         return Guarantee("probability", 1.0, "the loss tends to 0 from this start")
-    return Guarantee("probability", value, "the loss tends to 0 from at least this share of the starts")
+    below_one = min(value, 1 - 2.0**-53)  # 1 is for what is certain
+    return Guarantee("probability", below_one, "the loss tends to 0 from at least this share of the starts")
 
 
 def decay(setting: ShallowSetting, rates: FloatArray) -> tuple[Guarantee, ...]:

@@ -114,6 +114,7 @@ class Starts:
 
 
 def _look(network: ShallowNetwork, data: Dataset, facts: Interactions) -> list[float]:
+    """Facts of one start, in the order of the attributes of `Starts`."""
     z, c = network.preactivations(data.X), network.invariant
     r = data.y - network.a @ network.activate(z) / network.p
     size = float(np.linalg.norm(r))
