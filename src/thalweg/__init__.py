@@ -14,10 +14,13 @@ True
 """
 
 from . import curvature, data, init, plot, report
+from ._descent_outcome import DescentOutcome
 from ._errors import InputError, MissingExtraError
 from ._outcome import Outcome
 from .data import Dataset, Target
+from .descent import descend
 from .flow import Audit, LossBelow, RunningState, Stationary, Stop, Trajectory, WallTime, flow
+from .flow.linear import LinearTrajectory
 from .networks import DeepLinearNetwork, ShallowNetwork
 from .theorems import check
 
@@ -27,7 +30,9 @@ __all__ = [
     "Audit",
     "Dataset",
     "DeepLinearNetwork",
+    "DescentOutcome",
     "InputError",
+    "LinearTrajectory",
     "LossBelow",
     "MissingExtraError",
     "Outcome",
@@ -41,6 +46,8 @@ __all__ = [
     "check",
     "curvature",
     "data",
+    "descend",
+    "descent",
     "flow",
     "init",
     "plot",

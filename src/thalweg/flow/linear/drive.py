@@ -29,7 +29,7 @@ from .zas import ClockRoute
 EPS = float(np.finfo(np.float64).eps)
 MOST_OUTPUTS = 1024
 # What stop functions see in place of the residuals of a data set.
-_NO_RESIDUALS = np.zeros(0)
+NO_RESIDUALS = np.zeros(0)
 
 
 def flow_deep_linear(
@@ -87,7 +87,7 @@ def flow_deep_linear(
                 state.t,
                 state.excess + target.floor,
                 state.curvature,
-                _NO_RESIDUALS,
+                NO_RESIDUALS,
                 0,
                 time.monotonic() - begun,
                 state.network,  # type: ignore[arg-type]
