@@ -72,11 +72,11 @@ def test_transition_time_and_width_on_a_run(scale):
     time, width = finding["first transition"], finding["relative width"]
     assert time == pytest.approx(8 / (2 * D) * math.log(D / scale**2 - 1))
     assert width == pytest.approx(3.688 / math.log(D / scale**2 - 1), rel=2e-4)
-    fine = np.linspace(0, 2.5 * time, 2001)
+    fine = np.linspace(0, 2.5 * time, 1001)
     traj = tw.flow(network, data, t_end=2.5 * time, times=fine, rtol=1e-11)
     share = traj.loss / (D**2 / 16)
     crossed = {level: np.interp(-level, -share, traj.t) for level in (0.9, 0.1)}
-    assert (crossed[0.1] - crossed[0.9]) / time == pytest.approx(width, rel=1e-4)
+    assert (crossed[0.1] - crossed[0.9]) / time == pytest.approx(width, rel=4e-4)
     middle = np.array([each.a[0] ** 2 for each in traj.networks])
     assert np.interp(D / 2, middle, traj.t) == pytest.approx(time, rel=1e-5)
     assert traj.curvature[-1] == pytest.approx(finding["final rate"], rel=1e-3)

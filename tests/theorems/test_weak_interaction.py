@@ -117,9 +117,20 @@ def test_gram_facts_against_dense_linear_algebra():
         assert facts.operator_norm == pytest.approx(np.linalg.norm(each.X, 2))
 
 
+def test_eigenvalues_of_large_problems_are_called_estimates(monkeypatch):
+    from thalweg.data import coherence
+
+    monkeypatch.setattr(coherence, "_FULL_SPECTRUM", 20)
+    data = tw.data.sphere(60, 3000, seed=1)
+    report = tw.check("theorem-a", data=data, width=40, draws=3)
+    assert "an estimate" in report["theorem-a"].hypotheses[2].meaning
+    small = tw.data.sphere(10, 30, seed=1)
+    assert "an estimate" not in tw.check("theorem-a", data=small, width=9, draws=3)["theorem-a"].hypotheses[2].meaning
+
+
 def test_random_instances_of_theorem_a_converge_and_obey_the_bound():
     seen = 0
-    for seed in range(40):
+    for seed in range(26):
         network, data = drawn(seed, d=None if seed % 2 else 300)
         rate = float(ShallowSetting(data, network=network).starts.rate_a[0])
         if not rate > 0:
@@ -129,7 +140,7 @@ def test_random_instances_of_theorem_a_converge_and_obey_the_bound():
         assert traj.loss[-1] <= 1e-7, seed
         assert (traj.curvature >= rate * (1 - 1e-9)).all(), seed
         assert (traj.loss <= traj.loss[0] * np.exp(-rate * traj.t) * (1 + 1e-9)).all(), seed
-    assert seen >= 12
+    assert seen >= 8
 
 
 def test_random_instances_of_theorem_a0_converge_and_obey_the_bound():

@@ -35,7 +35,8 @@ def independence(s: ShallowSetting) -> Hypothesis:
     """lambda_min(K) > 0, to rounding."""
     facts = s.interactions
     rounding = s.n * float(np.finfo(np.float64).eps) * facts.operator_norm**2
-    text = f"smallest eigenvalue of X X^T (Gershgorin: {facts.gershgorin:.3g})"
+    how = "; an estimate" if facts.estimated else ""
+    text = f"smallest eigenvalue of X X^T (Gershgorin: {facts.gershgorin:.3g}{how})"
     return Hypothesis("independent inputs", "", facts.lambda_min, ">", rounding, text)
 
 

@@ -51,7 +51,8 @@ class Report:
         open_ones = [each for each in self.findings if each.theorem.converges]
         if open_ones:
             near = open_ones[0]
-            reasons = ", ".join(f"{each.name} {each.verdict.lower()}" for each in near.failed[:3])
+            own = [each for each in near.failed if each.name != "all at once"] or near.failed
+            reasons = ", ".join(f"{each.name} {each.verdict.lower()}" for each in own)
             return f"no theorem guarantees convergence here; nearest is {near.theorem.title} ({reasons})"
         if any(each.holds for each in self.findings):
             return "the hypotheses hold; what follows is below"

@@ -29,6 +29,8 @@ class Interactions:
         Gershgorin's lower bound of lambda_min(K): min_i K_ii - sum_{k != i} |K_ik|.
     lambda_min, operator_norm : float
         lambda_min(K), by eigenvalues where these are known and else by Gershgorin, and |X|_2.
+    estimated : bool
+        Whether these two are estimates of Lanczos, as for more than 3000 samples and inputs.
     """
 
     kappa: FloatArray
@@ -36,6 +38,7 @@ class Interactions:
     gershgorin: float
     lambda_min: float
     operator_norm: float
+    estimated: bool
 
     @classmethod
     def of(cls, data: Dataset) -> Interactions:
@@ -53,7 +56,7 @@ class Interactions:
         gershgorin = float(np.min(squares - sums))
         lowest = max(gershgorin, 0.0) if known.lambda_min is None else known.lambda_min
         highest = float(np.max(squares + sums)) if known.lambda_max is None else known.lambda_max
-        return cls(kappa, np.hypot(kappa, squares), gershgorin, lowest, float(np.sqrt(highest)))
+        return cls(kappa, np.hypot(kappa, squares), gershgorin, lowest, float(np.sqrt(highest)), known.rank is None)
 
     def limit(self, y: FloatArray) -> float:
         """The residual norm below which the data interact weakly: min_i |y_i| |K_i|/kappa_i."""
