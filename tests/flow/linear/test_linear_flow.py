@@ -137,7 +137,7 @@ def test_data_that_do_not_commute_leave_the_reduction():
     assert choose(tw.init.zas(6, 3, zero_layer=3), target).name == "all layers"
 
 
-@pytest.mark.parametrize(("L", "d"), [(3, 2), (10, 10), (30, 3)])
+@pytest.mark.parametrize(("L", "d"), [(3, 2), (10, 10), (20, 3)])
 @pytest.mark.parametrize("moment", [False, True])
 def test_product_route(L, d, moment):
     target = gaussian_target(d, d, moment=moment)
@@ -243,6 +243,15 @@ def test_ends_of_runs():
     assert flow_deep_linear(network, tw.Target(np.zeros((3, 3))), t_end=1.0).outcome is tw.Outcome.ROUNDING_FLOOR
 
 
+@pytest.mark.parametrize("size", [1e60, 1e-60, 1e-200])
+@pytest.mark.parametrize("start", [tw.init.zas(4, 2), tw.init.zas(4, 2, beta=1e-3)])
+def test_targets_of_any_size(size, start):
+    """At 1e60 everything happens within 1e-60 of time; at 1e-200 squares are no float64 and nothing is left to fit."""
+    traj = flow_deep_linear(start, tw.Target(size * np.diag([1.0, -2.0])), t_end=1e-3)
+    assert np.isfinite(traj.loss).all()
+    assert (np.diff(traj.loss) <= 1e-12 * traj.loss[:-1]).all()
+
+
 @pytest.mark.parametrize("start", [tw.init.zas(7, 3), tw.init.zas(7, 3, beta=0.2), tw.init.xavier(4, 3, seed=3)])
 def test_restart_gives_the_same_path(start):
     target = gaussian_target(3, 3)
@@ -284,6 +293,8 @@ def test_files_words_and_pictures(tmp_path):
         ({"times": []}, "at least one entry"),
         ({"times": [2.0]}, "lie within"),
         ({"network": tw.DeepLinearNetwork([1e80 * np.eye(3)])}, "Rescale"),
+        ({"network": tw.DeepLinearNetwork([0.5 * np.eye(3), np.zeros((3, 3))], [10**6, 1])}, "nearer to 1"),
+        ({"network": tw.DeepLinearNetwork([5.0 * np.eye(3), np.zeros((3, 3))], [10**6, 1])}, "nearer to 1"),
         ({"network": tw.DeepLinearNetwork([[[1.0, 2, 0], [0, 1, 0], [0, 0, 1]]], [10**6])}, "reduc|Rescale"),
     ],
 )

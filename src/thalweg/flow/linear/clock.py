@@ -47,7 +47,7 @@ class FiniteDepth:
         u = np.minimum(log_p - N * math.log(self.alpha), log_p / (N + 1))
         for _ in range(100):
             ratio = 1 / (1 + np.exp(np.minimum(two_log_alpha - 2 * u, 700.0)))  # w^2/a^2
-            value = u + N / 2 * (two_log_alpha - np.log1p(-ratio)) if N else u
+            value = u + N / 2 * np.logaddexp(two_log_alpha, 2 * u)
             step = (value - log_p) / (1 + N * ratio)
             u = u - step
             if np.all(np.abs(step) <= 4 * _EPS * np.maximum(1.0, np.abs(u))):

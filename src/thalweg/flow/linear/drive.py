@@ -13,6 +13,7 @@ from ..._errors import InputError
 from ..._outcome import Outcome
 from ..._typing import FloatArray
 from ...data.target import LARGEST, Target
+from ...init.zas import LOG_RANGE
 from ...networks.deep_linear import DeepLinearNetwork
 from ...networks.forms import balanced_hidden, fully_balanced, zero_asymmetric
 from ..interrupt import DeferredInterrupt
@@ -152,7 +153,7 @@ def rounding_floor(target: Target) -> float:
 
 
 def fitting(owner: str, network: object, target: object) -> None:
-    """Refuse a network and a target that do not belong together."""
+    """Refuse a network and a target that do not belong together, and powers that float64 does not hold."""
     if not isinstance(network, DeepLinearNetwork):
         raise check.fail(owner, "network", "be a DeepLinearNetwork", type(network).__name__)
     if not isinstance(target, Target):
@@ -160,6 +161,12 @@ def fitting(owner: str, network: object, target: object) -> None:
     if (network.d_out, network.d_in) != target.Phi.shape:
         shape = f"have {target.d_in} inputs and {target.d_out} outputs, as the target has"
         raise check.fail(owner, "network", shape, f"{network.d_in} and {network.d_out}")
+    form = zero_asymmetric(network)
+    if form is not None and abs(form.hidden * math.log(form.alpha)) > LOG_RANGE:
+        raise InputError(
+            f"The layers are {form.alpha:g} times the identity, and {form.hidden} of them multiply to a power beyond "
+            "float64. Take a size nearer to 1: see tw.init.zas_alpha."
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         size = float(np.abs(network.product()).max())
     if not size <= LARGEST:

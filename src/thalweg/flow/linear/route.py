@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -99,7 +100,9 @@ def integrate(model: Model, t_end: float, times: FloatArray | None, rtol: float)
     for leg in legs:
         solver = scheme(model.velocity, t, y, leg, first_step=step and min(step, leg - t), **accuracy)
         while solver.status == "running":
-            solver.step()
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # LSODA warns as it gives up, which its status says too
+                solver.step()
             if solver.status == "failed" or not np.isfinite(solver.y).all():
                 return
             between = solver.dense_output() if wanted and wanted[0] < solver.t else None

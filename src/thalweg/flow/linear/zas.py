@@ -53,7 +53,7 @@ class ClockRoute:
 
 def mode_loss(sigma: FloatArray, lam: FloatArray, modes: ModeStates) -> tuple[FloatArray, FloatArray]:
     """Return the excess 1/2 sum lam sigma^2 exp(-2y) and its local PL curvature, arrays (T,)."""
-    moving = (sigma > 0) & (lam > 0)
+    moving = lam * sigma**2 > 0
     if not moving.any():
         return np.zeros(len(modes.y)), np.zeros(len(modes.y))
     weight, y = (lam * sigma**2)[moving], modes.y[:, moving]
