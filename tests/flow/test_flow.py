@@ -269,3 +269,12 @@ def test_an_interrupted_conditioning_gives_no_answer(monkeypatch):
     monkeypatch.setattr(sys.modules["thalweg.flow.solve"], "flow", interrupted)
     with pytest.raises(KeyboardInterrupt):
         traj.conditioning()
+
+
+@pytest.mark.parametrize("scale", [1e-2, 1e-5, 1e-8])
+def test_small_starts_leave_the_saddle_in_time(scale):
+    """Near the saddle the residuals say nothing of the error: with a = w, a' = a (1 - a^2), which has a closed form."""
+    data, network = tw.Dataset([[1.0], [1.0]], [1.0, 1.0]), tw.ShallowNetwork([[scale]], [scale], invariant=[0.0])
+    traj = tw.flow(network, data, t_end=30.0, times=np.linspace(0.0, 30.0, 31), rtol=1e-6)
+    exact = (1 + (scale**-2 - 1) * np.exp(-2 * traj.t)) ** -0.5
+    assert np.abs([each.a[0] for each in traj.networks] / exact - 1).max() < 1e-5

@@ -316,7 +316,7 @@ class OrthogonalEngine:
         fall = math.log(self._start_loss / self.loss) if self.loss > 0 else math.inf
         return Audit(
             invariant_drift=float(drift.max()),
-            energy_error=abs(self._energy - fall) / fall if fall > 0 else 0.0,
+            energy_error=abs(self._energy - fall) / fall if 0 < fall < math.inf else 0.0,
             largest_loss_increase=self._increase,
             local_error=math.sqrt(self._errors / self.steps) if self.steps else 0.0,
             tangential_distance=math.inf,  # no kink of orthogonal inputs is concave

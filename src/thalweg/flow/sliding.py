@@ -142,6 +142,7 @@ class SlidingEngine:
         self._right = self._kinks.sides(self.residuals)
         self._look(self._output_speeds(self._z, self._right))
         pace = float(np.linalg.norm(self._r_speed) / max(np.linalg.norm(self.residuals), 1e-300))
+        pace = max(pace, float(np.max(np.abs(self._a_speed) / self._sizes(self._a))))
         self._taken = 0.0
         self._first_step = self._next_step = math.sqrt(rtol) / pace if pace > 0 else math.inf
 
@@ -268,7 +269,9 @@ class SlidingEngine:
         if step * self._fastest > 1.0:
             allowed = min(allowed, 0.5 * step * math.sqrt(self._r_speed @ self._r_speed))
         rounding = 8 * EPS * self._label_scale * math.sqrt(n)
-        error = miss / (allowed + rounding)
+        # Small weights grow exponentially while the residuals hardly move: they are watched relative to their own size.
+        weights_miss = float(np.max(np.abs(a - self._a - step * self._a_speed) / self._sizes(a)))
+        error = max(miss / (allowed + rounding), weights_miss / self._allowed_miss)
         if not (math.isfinite(error) and math.isfinite(loss)):
             return False, 0.25, False
         factor = min(2.0, max(0.2, 0.9 / math.sqrt(max(error, 1e-10))))
@@ -339,6 +342,10 @@ class SlidingEngine:
     def _scale_of(self, residuals: FloatArray) -> float:
         """Size of labels and outputs: what the rounding of residuals is relative to."""
         return float(2 * np.abs(self._data.y).max() + np.abs(residuals).max())
+
+    def _sizes(self, a: FloatArray) -> FloatArray:
+        """Return max(|a_j|, |w_j|), the larger of now and before."""
+        return np.sqrt(np.maximum(a * a, self._a * self._a) + np.maximum(-self._invariant, 1e-300))
 
     def _residuals_of(self, z: FloatArray, a: FloatArray) -> FloatArray:
         sums = np.zeros((2, z.shape[1]))
