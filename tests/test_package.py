@@ -18,8 +18,12 @@ ROOT = Path(__file__).resolve().parents[1]
 # Everything heavy, and everything optional, is imported where it is used.
 HEAVY = [
     *("scipy", "numba", "matplotlib", "plotly", "rich", "typer", "jinja2"),
-    *("pandas", "xarray", "torch", "jax"),
+    *("pandas", "xarray", "torch", "jax", "flint"),
 ]
+
+
+# Packages that are imported by another name.
+IMPORT_NAMES = {"flint": "python-flint"}
 
 
 def modules_after(statement: str) -> list[str]:
@@ -50,7 +54,7 @@ def test_public_name_exists_and_is_documented(name):
         assert not item.__doc__.startswith(f"{name}(")
 
 
-@pytest.mark.parametrize("namespace", ["data", "init"])
+@pytest.mark.parametrize("namespace", ["curvature", "data", "init"])
 def test_public_functions_of_the_namespaces_are_documented(namespace):
     module = getattr(tw, namespace)
     assert module.__all__
@@ -84,6 +88,7 @@ def test_dependencies_are_declared():
         *(line for extra in project["optional-dependencies"].values() for line in extra),
     ]
     declared = {line.split(">")[0].split("[")[0] for line in lines}
+    declared |= {name for name, package in IMPORT_NAMES.items() if package in declared}
     used: set[str] = set()
     for path in (path for name, path in package_files().items() if name.endswith(".py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
