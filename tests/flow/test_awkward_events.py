@@ -239,3 +239,16 @@ def test_a_huge_start_is_integrated_or_refused_never_nan():
     assert np.isfinite(traj.loss).all()
     assert (np.diff(traj.loss) <= 0).all()
     assert np.isfinite(traj.final.W).all()
+
+
+@pytest.mark.parametrize("seed", [3, 8])
+def test_a_neuron_that_slides_into_zero_rests_there(seed):
+    """In a crowd a neuron held on two kinks in three dimensions follows a ray into w = 0, where all kinks meet."""
+    data, network = tw.data.sphere(60, 3, seed=seed), tw.init.dominated(3, 4, seed=1000 + seed)
+    traj = tw.flow(network, data, t_end=50.0, rtol=1e-5, progress=False)
+    assert not traj.outcome.failed
+    resting = np.flatnonzero(~traj.final.W.any(axis=1))
+    assert resting.size
+    assert np.allclose(np.abs(traj.final.a[resting]), np.sqrt(network.invariant[resting]), rtol=1e-9)
+    assert (np.diff(traj.loss) <= 0).all()
+    assert traj.audit.energy_error < 1e-2

@@ -36,6 +36,8 @@ EPS = float(np.finfo(np.float64).eps)
 # The last step before an output time is short, this share of the one before: a node is behind by the impulse its step
 # missed, which falls with the square of the step.
 SHORT = 0.1
+# A sliding neuron has reached w = 0 if |w| is at most this share of |a|.
+VERTEX = 1e-12
 # Memory for the inverses of K_SS kept from step to step, in numbers.
 ROOM = 8_000_000
 
@@ -288,6 +290,7 @@ class SlidingEngine:
         self._errors += (max(miss - rounding, 0.0) / size) ** 3
         self._largest_increase = max(self._largest_increase, (loss - self.loss - rounding_of_loss) / self.loss)
         before = self.curvature()
+        self._rest_at_vertices(u, z, a, modes)
         self._spare = self._modes, self._u, self._z
         self._u, self._z, self._a, self._modes = u, z, a, modes
         self._sets, self._next_sets = self._next_sets, self._sets
@@ -328,6 +331,19 @@ class SlidingEngine:
             sides = self._kinks.sides(residuals)
             a_speed = self._output_speeds(z, sides)
         return a, change, residuals, sides, a_speed
+
+    def _rest_at_vertices(self, u: FloatArray, z: FloatArray, a: FloatArray, modes: ModeArray) -> None:
+        """Put to rest ReLU neurons that slid along a ray into w = 0, where all their kinks meet.
+
+        Rest is a solution there (all multipliers 0); no velocity follows from the few forces of a slide.
+        """
+        if self._kinks.slope:
+            return
+        near = np.einsum("jk,jk->j", u, u) <= (VERTEX * a) ** 2
+        for j in np.flatnonzero(near):
+            if np.count_nonzero(modes[j] == 0) >= max(1, u.shape[1] - 1):
+                u[j], z[j], modes[j] = 0.0, 0.0, -1
+                self._next_sets.sizes[j] = -1, 0
 
     # Small pieces
 
