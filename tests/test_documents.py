@@ -31,8 +31,8 @@ def run(code: str, folder: Path) -> str:
 
 @pytest.mark.parametrize(
     "documents",
-    [[ROOT / "README.md"], [ROOT / "docs" / "tutorial.md"], THEOREMS],
-    ids=["README", "tutorial", "theorems"],
+    [[ROOT / "README.md"], [ROOT / "docs" / "tutorial.md"], [ROOT / "docs" / "certificates.md"], THEOREMS],
+    ids=["README", "tutorial", "certificates", "theorems"],
 )
 def test_code_of_documents_runs(documents, tmp_path):
     """The pages on theorems share one interpreter: most of the time is spent on starting it."""

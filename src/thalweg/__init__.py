@@ -17,6 +17,7 @@ from . import curvature, data, init, plot, report
 from ._descent_outcome import DescentOutcome
 from ._errors import InputError, MissingExtraError
 from ._outcome import Outcome
+from .certify import Certificate, Certified, certify
 from .data import Dataset, Target
 from .descent import descend
 from .flow import Audit, LossBelow, RunningState, Stationary, Stop, Trajectory, WallTime, flow
@@ -28,6 +29,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Audit",
+    "Certificate",
+    "Certified",
     "Dataset",
     "DeepLinearNetwork",
     "DescentOutcome",
@@ -43,6 +46,7 @@ __all__ = [
     "Target",
     "Trajectory",
     "WallTime",
+    "certify",
     "check",
     "curvature",
     "data",

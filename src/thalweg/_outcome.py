@@ -12,6 +12,14 @@ class Outcome(Enum):
         "The flow has come to rest at a positive loss: a stationary point that is not a fit. "
         "Look at traj.residuals[-1]; samples no neuron can correct stay; a wider or dominated start covers them."
     )
+    CERTIFIED = (
+        "Certified: it is proved that the loss tends to 0 from here, at a known rate. "
+        "tw.certify(traj.final, data) has the proof."
+    )
+    CERTIFIED_STUCK = (
+        "Certified to be stuck: it is proved that the loss stays above a positive level. "
+        "tw.certify(traj.final, data) names the samples and the level; a wider or dominated start covers them."
+    )
     ROUNDING_FLOOR = (
         "The fit is exact: the loss reached the level of rounding in float64. "
         "Take traj.final; there is nothing further to flow to."

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from .._errors import InputError, MissingExtraError
+from .certify import certify
 from .check import check
 from .demo import demo
 from .doctor import doctor
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(flow)
 app.command()(check)
+app.command()(certify)
 app.command()(doctor)
 
 

@@ -235,9 +235,9 @@ def _settled(network: ShallowNetwork, data: Dataset) -> ModeArray:
     rounding = 8 * np.finfo(np.float64).eps * np.sqrt(data.d) * np.linalg.norm(network.W, axis=1)
     if (np.abs(z) > np.outer(rounding, data.norms)).all():
         return np.sign(z).astype(np.int8)
-    from ..flow.solve import _engine
+    from ..flow.solve import engine_for
 
-    return _engine(network, data, rtol=1e-6, kernel="numba", threads=1).modes()
+    return engine_for(network, data, rtol=1e-6, kernel="numba", threads=1).modes()
 
 
 def _checked(owner: str, network: ShallowNetwork, data: Dataset, modes: ModeArray) -> ModeArray:

@@ -16,7 +16,7 @@ from .contradictions import Contradictions, contradictions
 from .describe import as_html, as_text
 
 # Two inputs are called orthogonal if |cos| is at most this.
-_ORTHOGONAL = 1e-14
+ORTHOGONAL = 1e-14
 # Products of entries spent on looking for orthogonality in a sparse X with overlapping columns.
 _SEARCH = 2e7
 
@@ -123,10 +123,10 @@ class Dataset:
                 return False
             K = (self.X @ self.X.T).tocoo()
             off = K.row != K.col
-            return bool((np.abs(K.data[off]) <= _ORTHOGONAL * self.norms[K.row[off]] * self.norms[K.col[off]]).all())
+            return bool((np.abs(K.data[off]) <= ORTHOGONAL * self.norms[K.row[off]] * self.norms[K.col[off]]).all())
         for part, block in gram_blocks(self):  # all but orthogonal data are found out in the first block
             block[np.arange(block.shape[0]), np.arange(part.start, part.stop)] = 0.0
-            if (np.abs(block) > _ORTHOGONAL * np.outer(self.norms[part], self.norms)).any():
+            if (np.abs(block) > ORTHOGONAL * np.outer(self.norms[part], self.norms)).any():
                 return False
         return True
 

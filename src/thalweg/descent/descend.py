@@ -82,7 +82,7 @@ def descend(
     momentum = check.real(owner, "momentum", momentum, at_least=0.0, below=1.0)
     check.one_of(owner, "kernel", kernel, ("numba", "numpy"))
     eta = _step_size(network, target, step_size, momentum)
-    condition = as_stop(stop)
+    condition = as_stop(stop).begin(target)
     form, spectrum = zero_asymmetric(network), target.spectrum
     descender: Descender
     if form is not None and spectrum is not None:

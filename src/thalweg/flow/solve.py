@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,8 @@ from .._errors import InputError
 from .._outcome import Outcome
 from .._typing import FloatArray
 from ..data.dataset import Dataset
+from ..data.target import Target
+from ..networks.deep_linear import DeepLinearNetwork
 from ..networks.shallow import ShallowNetwork
 from .engine import Engine
 from .interrupt import DeferredInterrupt
@@ -24,11 +26,15 @@ from .recorder import Recorder
 from .stops import RunningState, as_stop
 from .trajectory import Trajectory
 
+if TYPE_CHECKING:
+    from .linear import LinearTrajectory
+
 EPS = float(np.finfo(np.float64).eps)
 # Beyond this, products of four residuals or outputs overflow.
 LARGEST = 1e70
 
 
+@overload
 def flow(
     network: ShallowNetwork,
     data: Dataset,
@@ -41,19 +47,46 @@ def flow(
     kernel: str = "numba",
     threads: int = 1,
     accept_contradictions: bool = False,
-) -> Trajectory:
-    """Compute the exact gradient flow d theta/dt = -p grad L of a shallow ReLU or leaky ReLU network.
+) -> Trajectory: ...
+@overload
+def flow(
+    network: DeepLinearNetwork,
+    data: Target,
+    *,
+    t_end: float,
+    times: ArrayLike | None = None,
+    rtol: float = 1e-6,
+    stop: object = None,
+    progress: bool | None = None,
+) -> LinearTrajectory: ...
+def flow(
+    network: ShallowNetwork | DeepLinearNetwork,
+    data: Dataset | Target,
+    *,
+    t_end: float,
+    times: ArrayLike | None = None,
+    rtol: float = 1e-6,
+    stop: object = None,
+    progress: bool | None = None,
+    kernel: str = "numba",
+    threads: int = 1,
+    accept_contradictions: bool = False,
+) -> Trajectory | LinearTrajectory:
+    """Compute the exact gradient flow of a network: shallow ReLU or leaky ReLU on data, or deep linear on a target.
 
-    Pairs of a neuron and a sample that slide along their kink are resolved exactly. The loss never increases, the
-    invariants a_j^2 - |w_j|^2 hold to rounding, and the local PL curvature is the true one. Orthogonal inputs
-    take a path that costs O(np) per step.
+    For a ShallowNetwork the flow is d theta/dt = -p grad L. Pairs of a neuron and a sample that slide along their
+    kink are resolved exactly. The loss never increases, the invariants a_j^2 - |w_j|^2 hold to rounding, and the local
+    PL curvature is the true one. Orthogonal inputs take a path that costs O(np) per step.
+
+    For a DeepLinearNetwork see `thalweg.flow.linear.flow_deep_linear`, which picks the best exact route; the
+    parameters from `kernel` on are for shallow networks.
 
     Parameters
     ----------
-    network : ShallowNetwork
+    network : ShallowNetwork or DeepLinearNetwork
         The start.
-    data : Dataset
-        Inputs and labels, n and d of any size.
+    data : Dataset or Target
+        Inputs and labels, n and d of any size; the target of a deep linear network.
     t_end : float
         Time to flow for.
     times : array (T,), optional
@@ -62,8 +95,8 @@ def flow(
     rtol : float
         Relative accuracy asked of preactivations, output weights, residuals and loss, in [1e-12, 1e-2].
     stop : Stop or function, optional
-        When to stop earlier: LossBelow, Stationary, WallTime, any function of the running state, and their
-        compositions with |. A run that stops early returns the output times it reached and the time it stopped.
+        When to stop earlier: LossBelow, Stationary, Certified, WallTime, any function of the running state, and
+        their compositions with |. A run that stops early returns the output times it reached and the time it stopped.
     progress : bool, optional
         Show a progress bar. By default on a terminal, for runs of over two seconds.
     kernel : {"numba", "numpy"}
@@ -75,7 +108,7 @@ def flow(
 
     Returns
     -------
-    Trajectory
+    Trajectory or LinearTrajectory
         With the outcome and an audit. Ctrl-C returns what has been computed so far; twice raises.
 
     Raises
@@ -97,17 +130,23 @@ def flow(
     >>> traj.loss.shape, bool(traj.loss[2] < traj.loss[0])
     ((3,), True)
     """
-    wanted = _checked(network, data, t_end, times, rtol, kernel, threads)
+    if isinstance(network, DeepLinearNetwork):
+        from .linear import flow_deep_linear
+
+        return flow_deep_linear(
+            network, cast(Target, data), t_end=t_end, times=times, rtol=rtol, stop=stop, progress=progress
+        )
+    network, data, wanted = _checked(network, data, t_end, times, rtol, kernel, threads)
     if data.contradictions and not accept_contradictions:
         raise InputError(
             f"The labels contradict each other: {data.contradictions.text}. Drop or correct these samples, or pass "
             "accept_contradictions=True to flow to that level."
         )
-    condition = as_stop(stop)
+    condition = as_stop(stop).begin(data)
     begun = time.monotonic()
     # Threads share the neurons, matrix products included; more threads inside BLAS would only get in their way.
     with _blas_libraries().limit(limits=1, user_api="blas"), DeferredInterrupt() as interrupt:
-        engine = _engine(network, data, rtol, kernel, threads)
+        engine = engine_for(network, data, rtol, kernel, threads)
         recorder = Recorder(engine, network, data, wanted)
         floor = _rounding_floor(data)
         with Progress(progress, t_end) as bar:
@@ -130,10 +169,10 @@ def _checked(
     rtol: object,
     kernel: object,
     threads: object,
-) -> FloatArray | None:
-    """Validate the arguments of `flow`; return the output times."""
+) -> tuple[ShallowNetwork, Dataset, FloatArray | None]:
+    """Validate the arguments of a shallow flow; return them with the output times."""
     if not isinstance(network, ShallowNetwork):
-        raise check.fail("flow", "network", "be a ShallowNetwork", type(network).__name__)
+        raise check.fail("flow", "network", "be a ShallowNetwork or a DeepLinearNetwork", type(network).__name__)
     if not isinstance(data, Dataset):
         raise check.fail("flow", "data", "be a Dataset (tw.Dataset(X, y))", type(data).__name__)
     if network.d != data.d:
@@ -151,7 +190,7 @@ def _checked(
     check.one_of("flow", "kernel", kernel, ("numba", "numpy"))
     check.positive_int("flow", "threads", threads)
     if times is None:
-        return None
+        return network, data, None
     wanted = check.real_array("flow", "times", times, 1)
     if not wanted.size:
         raise check.fail("flow", "times", "have at least one entry (or be left out)", "none")
@@ -161,10 +200,10 @@ def _checked(
     if wanted[0] < 0 or wanted[-1] > end * (1 + 1e-12):
         outside = wanted[0] if wanted[0] < 0 else wanted[-1]
         raise check.fail("flow", "times", f"lie within [0, t_end = {end:g}]", f"{outside:g}")
-    return np.minimum(wanted, end)
+    return network, data, np.minimum(wanted, end)
 
 
-def _engine(network: ShallowNetwork, data: Dataset, rtol: float, kernel: str, threads: int) -> Engine:
+def engine_for(network: ShallowNetwork, data: Dataset, rtol: float, kernel: str, threads: int) -> Engine:
     """Choose the engine for these inputs."""
     if data.is_orthogonal:
         from .orthogonal import OrthogonalEngine

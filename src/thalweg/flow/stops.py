@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from .. import _validate as check
 from .._outcome import Outcome
 from .._typing import FloatArray
+from ..data.dataset import Dataset
+from ..data.target import Target
 from ..networks.shallow import ShallowNetwork
 
 
@@ -20,7 +22,7 @@ class RunningState:
     t, loss, curvature : float
         Time, loss and local PL curvature.
     residuals : array (n,)
-        Residuals; a view, not to be changed.
+        Residuals; a view, not to be changed. Empty for deep linear networks.
     events : int
         Mode changes so far.
     seconds : float
@@ -40,6 +42,10 @@ class RunningState:
 
 class Stop:
     """A stop condition: called on a RunningState, it returns an Outcome, or None to go on."""
+
+    def begin(self, data: Dataset | Target) -> Stop:
+        """Return the condition for one run on these data: itself, unless it keeps notes or needs the data."""
+        return self
 
     def __call__(self, state: RunningState) -> Outcome | None:
         raise NotImplementedError
@@ -111,6 +117,9 @@ class AnyOf(Stop):
     """Stop when any of several conditions does; the first in order gives the outcome."""
 
     stops: tuple[Stop, ...]
+
+    def begin(self, data: Dataset | Target) -> Stop:
+        return AnyOf(tuple(stop.begin(data) for stop in self.stops))
 
     def __call__(self, state: RunningState) -> Outcome | None:
         return next((outcome for stop in self.stops if (outcome := stop(state)) is not None), None)

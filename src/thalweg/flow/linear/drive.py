@@ -74,7 +74,7 @@ def flow_deep_linear(
         reduce.
     """
     wanted = _checked(network, target, t_end, times, rtol)
-    condition = as_stop(stop)
+    condition = as_stop(stop).begin(target)
     route = choose(network, target)
     proved = guarantee(network, target)
     floor = rounding_floor(target)
