@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import thalweg as tw
+from thalweg.flow.linear import flow_deep_linear
 from thalweg.theorems import ShallowSetting, coverage, weak_interaction
 from thalweg.theorems.lemmas import CurvatureBounds
 from thalweg.theorems.orthogonal_inputs import OrthogonalInputs
@@ -146,6 +147,105 @@ def counterexample(ax):
     ax.set(xlabel="time t", ylabel="loss", ylim=(1e-6, 10))
 
 
+def gaussian_target(d, seed=1):
+    """A target with normal entries of variance 1/d."""
+    return tw.Target(np.random.default_rng(seed).normal(size=(d, d)) / np.sqrt(d))
+
+
+def zas_flow(ax):
+    """Deeper is faster; the bound is the same at every depth."""
+    target, t = gaussian_target(5), np.linspace(0, 6, 200)
+    for depth, colour, style in ((3, BLUE, "-"), (30, ORANGE, "--"), (300, GREEN, "-.")):
+        traj = flow_deep_linear(tw.init.zas(depth, 5), target, t_end=6.0, times=t)
+        ax.semilogy(traj.t, traj.excess / traj.excess[0], style, color=colour, label=f"L = {depth}")
+    ax.semilogy(t, np.exp(-2 * t), ":", color=GREY, label="exp(-2t)")
+    ax.set(xlabel="time t", ylabel="loss over its first", ylim=(1e-12, 2))
+
+
+def zas_any_layer(ax):
+    """The place of the zero layer makes no difference, the size of the others does."""
+    target, t = gaussian_target(4), np.linspace(0, 5, 26)
+    for alpha, colour in ((0.9, BLUE), (1.0, ORANGE), (1.1, GREEN)):
+        for place, marker, size in ((1, "o", 6), (5, "x", 5), (10, ".", 3)):
+            start = tw.init.zas(10, 4, alpha=alpha, zero_layer=place)
+            traj = flow_deep_linear(start, target, t_end=5.0, times=t)
+            label = rf"$\alpha = {alpha:g}$, zero layer {place}" if alpha == 1.0 else rf"$\alpha = {alpha:g}$"
+            shown = label if place == 1 or alpha == 1.0 else None
+            ax.semilogy(t, traj.excess / traj.excess[0], marker, markersize=size, color=colour, label=shown)
+        ax.semilogy(t, np.exp(-2 * alpha**18 * t), ":", color=colour)
+    ax.set(xlabel="time t (dotted: bounds)", ylabel="loss over its first", ylim=(1e-14, 2), xlim=(0, 7))
+
+
+def small_last_layer(ax):
+    """Towards minus the identity: the plateau grows with beta, and at 1 it is for ever."""
+    target, t = tw.Target(-np.eye(2)), np.linspace(0, 3, 240)
+    for beta, colour, style in ((0.0, BLUE, "-"), (0.1, ORANGE, "--"), (0.3, GREEN, "-."), (1.0, GREY, ":")):
+        traj = flow_deep_linear(tw.init.zas(30, 2, beta=beta), target, t_end=3.0, times=t)
+        ax.semilogy(traj.t, traj.excess, style, color=colour, label=rf"$\beta = {beta:g}$")
+    ax.set(xlabel="time t, L = 30", ylabel="loss", ylim=(1e-8, 10))
+
+
+def rectangular_data(ax):
+    """A regression with three inputs and hidden layers of width 6."""
+    rng, t = np.random.default_rng(1), np.linspace(0, 6, 120)
+    X = rng.normal(size=(30, 3)) * [1.0, 0.7, 1.5]
+    target = tw.Target.regression(X, X @ rng.normal(size=(3, 2)) + 0.1 * rng.normal(size=(30, 2)))
+    for depth, colour, style in ((3, BLUE, "-"), (12, ORANGE, "--")):
+        layers = [np.eye(6, 3), np.eye(6), np.zeros((2, 6))]
+        start = tw.DeepLinearNetwork(layers, repeats=[1, depth - 2, 1])
+        traj = flow_deep_linear(start, target, t_end=6.0, times=t)
+        ax.semilogy(traj.t, traj.excess, style, color=colour, label=f"L = {depth}")
+    bound = traj.excess[0] * np.exp(-2 * target.moment_range[0] * t)
+    ax.semilogy(t, bound, ":", color=GREY, label=r"$\exp(-2\lambda t)$")
+    ax.set(xlabel="time t", ylabel="loss above its floor", ylim=(1e-10, 10))
+
+
+def zas_descent(ax):
+    """Gradient descent at the largest step with a proof, and at a tenth of it."""
+    target, start = gaussian_target(5), tw.init.zas(100, 5)
+    for share, colour, style in ((1.0, BLUE, "-"), (0.1, ORANGE, "--")):
+        step = share * tw.descent.safe_step(start, target)
+        traj = tw.descend(start, target, step_size=step, steps=3000)
+        ax.semilogy(traj.iteration, traj.excess, style, color=colour, label=rf"$\eta = {share:g}\,\eta^*$")
+        ax.semilogy(traj.iteration, traj.bound, ":", color=colour, label="its bound")
+    ax.set(xlabel="step k, L = 100", ylabel="loss")
+
+
+def steps_to_fit(depth, norm=None):
+    """Steps at eta* to 1e-10, with alpha = 1 or the larger identity for a bound of the norm."""
+    target = tw.Target(np.diag([2.0, 1.5, 1.0, 0.5]))
+    alpha = 1.0 if norm is None else tw.init.zas_alpha(depth, norm)
+    stop = tw.LossBelow(1e-10 * target.excess(target.Phi))
+    start = tw.init.zas(depth, 4, alpha=alpha)
+    return target, int(tw.descend(start, target, step_size="safe", steps=10**6, stop=stop).iteration[-1])
+
+
+def larger_identity(ax):
+    """Steps against depth, with and without the larger identity."""
+    depths = [3, 10, 100, 1000, 10**4, 10**5, 10**6]
+    ax.loglog(depths, [steps_to_fit(L)[1] for L in depths], "o-", color=BLUE, label=r"$\alpha = 1$")
+    ax.loglog(depths, [steps_to_fit(L, 2.0)[1] for L in depths], "s--", color=ORANGE, label="larger identity")
+    ax.axhline(37, color=GREY, linestyle=":", label="37")
+    ax.set(xlabel="depth L", ylabel=r"steps to $10^{-10}$")
+
+
+def zas_descent_paper(ax):
+    """What both theorems guarantee, and what is needed."""
+    depths = [3, 10, 30, 100, 300, 1000]
+    proved = {name: [] for name in ("zas-descent-paper", "zas-descent")}
+    needed = []
+    for depth in depths:
+        target, taken = steps_to_fit(depth)
+        report = tw.check("wu-wang-ma", target=target, depth=depth)
+        needed.append(taken)
+        for name, values in proved.items():
+            values.append(report[name]["steps"])
+    ax.loglog(depths, proved["zas-descent-paper"], "s--", color=ORANGE, label="guaranteed by the paper's theorem")
+    ax.loglog(depths, proved["zas-descent"], "^-.", color=GREEN, label="guaranteed by the sharper theorem")
+    ax.loglog(depths, needed, "o-", color=BLUE, label=r"needed at $\eta^*$")
+    ax.set(xlabel="depth L", ylabel=r"steps to $10^{-10}$")
+
+
 PICTURES = {
     "theorem-1": theorem_1,
     "corollary-1": corollary_1,
@@ -157,6 +257,13 @@ PICTURES = {
     "coverage": coverage_,
     "curvature-bounds": curvature_bounds,
     "counterexample": counterexample,
+    "zas-flow": zas_flow,
+    "zas-any-layer": zas_any_layer,
+    "small-last-layer": small_last_layer,
+    "rectangular-data": rectangular_data,
+    "zas-descent": zas_descent,
+    "larger-identity": larger_identity,
+    "zas-descent-paper": zas_descent_paper,
 }
 
 

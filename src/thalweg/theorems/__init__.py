@@ -2,6 +2,7 @@
 
 from .base import Comparison, Finding, Guarantee, Hypothesis, Repair, Theorem
 from .check import check
+from .linear_setting import LinearSetting
 from .registry import THEOREMS
 from .report import Report
 from .setting import ShallowSetting
@@ -12,6 +13,7 @@ __all__ = [
     "Finding",
     "Guarantee",
     "Hypothesis",
+    "LinearSetting",
     "Repair",
     "Report",
     "ShallowSetting",

@@ -179,7 +179,10 @@ class Finding:
         return self._values.get("probability", float(self.holds))
 
     def time_to_fall(self, factor: float) -> float:
-        """Return the time within which the loss falls by a factor, by the guaranteed rate; infinite without one."""
+        """Return the time in which the loss falls by a factor, by the guaranteed rate; infinite without one.
+
+        For theorems on gradient descent, the number of steps, before it is rounded up.
+        """
         rate = self._values.get("rate", 0.0)
         return math.log(factor) / rate if rate > 0 else math.inf
 

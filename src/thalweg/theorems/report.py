@@ -28,11 +28,15 @@ class Report:
         One for each theorem that concerns the problem: those whose hypotheses hold first, then the nearest misses.
     silent : dict
         Names of the theorems with nothing to say here, and why.
+    goal, follow : str
+        What convergence means for this kind of problem, and how to see it happen.
     """
 
     problem: str
     findings: tuple[Finding, ...]
     silent: dict[str, str]
+    goal: str
+    follow: str
 
     @property
     def converges(self) -> bool:
@@ -47,7 +51,7 @@ class Report:
             found = sure[0]
             share = found.probability
             whence = "from this start" if share == 1 else f"from at least {_share(share)} of the starts"
-            return f"the loss tends to 0 {whence} ({found.theorem.title})"
+            return f"{self.goal} {whence} ({found.theorem.title})"
         open_ones = [each for each in self.findings if each.theorem.converges]
         if open_ones:
             near = open_ones[0]
@@ -62,7 +66,7 @@ class Report:
     def next_steps(self) -> tuple[str, ...]:
         """What to do next: follow the flow, or the repairs of all theorems, each once."""
         if self.converges:
-            return ("follow it with tw.flow(network, data, t_end=1e4, stop=tw.LossBelow(1e-6)), or thalweg flow",)
+            return (self.follow,)
         repairs = [each for finding in self.findings for each in finding.repairs]
         return tuple(dict.fromkeys(f"{each.hypothesis}: {each.change}" for each in repairs))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class ShallowSetting:
     slope: float = 0.0
     draws: int | None = None
     seed: int = 0
+    goal: ClassVar[str] = "the loss tends to 0"
+    follow: ClassVar[str] = "follow it with tw.flow(network, data, t_end=1e4, stop=tw.LossBelow(1e-6)), or thalweg flow"
 
     def __post_init__(self) -> None:
         owner = "check"
