@@ -155,7 +155,7 @@ class Tube:
 
 def rounding(state: Enclosure, kernel: Kernel) -> RealArray:
     """Return, for every pair, below which size a preactivation computed in float64 says nothing of its sign."""
-    return 8 * (kernel.data.d + 16) * 2.0**-53 * np.outer(state.w_high, kernel.sizes)
+    return 2 * (kernel.data.d + 4) * 2.0**-53 * np.outer(state.w_high, kernel.sizes)
 
 
 def snap(state: Enclosure, kernel: Kernel, silent: np.ndarray) -> tuple[np.ndarray, RealArray] | None:
