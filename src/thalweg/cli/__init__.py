@@ -14,6 +14,7 @@ from .._errors import InputError, MissingExtraError
 from .certify import certify
 from .check import check
 from .demo import demo
+from .descend import descend
 from .doctor import doctor
 from .flow import flow
 
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(flow)
+app.command()(descend)
 app.command()(check)
 app.command()(certify)
 app.command()(doctor)

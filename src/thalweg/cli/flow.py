@@ -1,4 +1,4 @@
-"""thalweg flow: follow the gradient flow on a data file or on a law."""
+"""thalweg flow: follow the gradient flow on a data file, on a law, or towards the target of a deep linear network."""
 
 from __future__ import annotations
 
@@ -6,13 +6,27 @@ import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from .. import _validate as check
 from .._errors import InputError
 from .._outcome import Outcome
+from ._linear import (
+    OPTIONS,
+    AlphaOption,
+    BetaOption,
+    DepthOption,
+    DimOption,
+    LinearInit,
+    LinearOptions,
+    Model,
+    ScaleOption,
+    ZeroLayerOption,
+    finish,
+    refuse,
+)
 from ._output import JsonOption, in_numbers, print_json, say, writable
 
 if TYPE_CHECKING:
@@ -44,17 +58,42 @@ class Activation(StrEnum):
     leaky_relu = "leaky_relu"
 
 
+_Kinds = TypeVar("_Kinds", Init, LinearInit)
+# Options that a deep linear network does not have.
+_SHALLOW = ("data", "law", "n", "d", "width", "activation", "slope", "accept_contradictions", "threads", "report")
+
+
 def flow(
+    ctx: typer.Context,
+    model: Annotated[Model, typer.Option(help="Kind of network.")] = Model.shallow,
     data: Annotated[Path | None, typer.Option(help="Data file: .npz, .csv or .tsv.")] = None,
-    target: Annotated[str | None, typer.Option(help="Column of the data file that holds the labels.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of the data file that holds the labels. Deep linear: random, negative-identity, or a file "
+            "(.npy, .npz or .csv) with a matrix."
+        ),
+    ] = None,
     law: Annotated[Law | None, typer.Option(help="Draw the data from a law instead.")] = None,
     n: Annotated[int | None, typer.Option("--n", help="Samples to draw from the law.")] = None,
     d: Annotated[int | None, typer.Option("--d", help="Inputs of the law (orthogonal: d = n).")] = None,
     width: Annotated[int, typer.Option(help="Number of neurons.")] = 30,
-    init: Annotated[Init, typer.Option(help="Law of the start.")] = Init.dominated,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            help="The start: dominated (the default), balanced or gaussian. Deep linear: zas (the default), "
+            "near-identity, xavier, orthogonal or balanced-layers."
+        ),
+    ] = None,
+    depth: DepthOption = None,
+    dim: DimOption = 10,
+    alpha: AlphaOption = 1.0,
+    zero_layer: ZeroLayerOption = None,
+    beta: BetaOption = 0.0,
+    scale: ScaleOption = None,
     activation: Annotated[Activation, typer.Option(help="Activation.")] = Activation.relu,
     slope: Annotated[float, typer.Option(help="Slope below zero of leaky_relu.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of the start, and of the law.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the start, and of the law or a random target.")] = 0,
     t_end: Annotated[float, typer.Option(help="Time to flow to.")] = 100.0,
     rtol: Annotated[float, typer.Option(help="Relative tolerance.")] = 1e-6,
     loss_below: Annotated[float | None, typer.Option(help="Stop at this loss; exit code 1 if not reached.")] = None,
@@ -67,7 +106,7 @@ def flow(
     report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML report here.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Follow the exact gradient flow of a one-hidden-layer network.
+    """Follow the exact gradient flow of a network: one hidden layer on data, or deep linear towards a target.
 
     Ctrl-C stops early; what was computed is shown and saved.
 
@@ -78,14 +117,22 @@ def flow(
       thalweg flow --law sphere --n 60 --d 2000 --t-end 120 --out run.npz
 
       thalweg flow --law orthogonal --n 500 --loss-below 1e-6 --json
+
+      thalweg flow --model deep-linear --depth 1000 --init zas --target random --t-end 3
     """
     writable("--out", out)
+    if model is Model.deep_linear:
+        refuse(ctx, _SHALLOW, "--model shallow")
+        options = LinearOptions(target, _one_of(LinearInit, init), depth, dim, alpha, zero_layer, beta, scale)
+        _follow_linear(options, ctx, seed, t_end, rtol, loss_below, out, as_json)
+        return
+    refuse(ctx, OPTIONS, "--model deep-linear")
     writable("--report", report)
     if out is not None and out == report:
         raise InputError(f"--out and --report must be two files. Got {str(out)!r} for both.")
     data_seed, start_seed = check.seed_sequence("thalweg flow", seed).spawn(2)
     dataset = _data(data, target, law, n, d, data_seed)
-    network = _start(init, dataset.d, width, start_seed, activation, slope)
+    network = _start(_one_of(Init, init), dataset.d, width, start_seed, activation, slope)
     from .. import LossBelow
     from .. import flow as follow
 
@@ -115,6 +162,34 @@ def flow(
     missed = loss_below is not None and traj.loss[-1] > loss_below
     if missed or traj.outcome.failed or traj.outcome is Outcome.INTERRUPTED:
         raise typer.Exit(1)
+
+
+def _follow_linear(
+    options: LinearOptions,
+    ctx: typer.Context,
+    seed: int,
+    t_end: float,
+    rtol: float,
+    loss_below: float | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    network, goal = options.problem(ctx, seed)
+    from .. import LossBelow
+    from .. import flow as follow
+
+    stop = None if loss_below is None else LossBelow(loss_below)
+    traj = follow(network, goal, t_end=t_end, rtol=rtol, stop=stop, progress=not as_json)
+    finish(traj, out, as_json, loss_below)
+
+
+def _one_of(kinds: type[_Kinds], init: str | None) -> _Kinds:
+    """Read --init, by default the first of its kind."""
+    names = list(kinds)
+    if init is not None and init not in names:
+        model = "deep linear" if kinds is LinearInit else "shallow"
+        raise InputError(f"--init of a {model} network must be one of {', '.join(names)}. Got {init!r}.")
+    return names[0] if init is None else kinds(init)
 
 
 def _data(
