@@ -171,7 +171,9 @@ def zas_any_layer(ax):
             traj = flow_deep_linear(start, target, t_end=5.0, times=t)
             label = rf"$\alpha = {alpha:g}$, zero layer {place}" if alpha == 1.0 else rf"$\alpha = {alpha:g}$"
             shown = label if place == 1 or alpha == 1.0 else None
-            ax.semilogy(t, traj.excess / traj.excess[0], marker, markersize=size, color=colour, label=shown)
+            ax.semilogy(
+                t, traj.excess / traj.excess[0], marker, markersize=size, color=colour, label=shown, fillstyle="none"
+            )
         ax.semilogy(t, np.exp(-2 * alpha**18 * t), ":", color=colour)
     ax.set(xlabel="time t (dotted: bounds)", ylabel="loss over its first", ylim=(1e-14, 2), xlim=(0, 7))
 
