@@ -18,12 +18,12 @@ ROOT = Path(__file__).resolve().parents[1]
 # Everything heavy, and everything optional, is imported where it is used.
 HEAVY = [
     *("scipy", "numba", "matplotlib", "plotly", "rich", "typer", "jinja2"),
-    *("pandas", "xarray", "torch", "jax", "flint"),
+    *("pandas", "xarray", "torch", "jax", "flint", "sklearn"),
 ]
 
 
 # Packages that are imported by another name.
-IMPORT_NAMES = {"flint": "python-flint"}
+IMPORT_NAMES = {"flint": "python-flint", "sklearn": "scikit-learn"}
 
 
 def modules_after(statement: str) -> list[str]:

@@ -16,6 +16,7 @@ from .check import check
 from .demo import demo
 from .descend import descend
 from .doctor import doctor
+from .figure import figure
 from .flow import flow
 
 __all__ = ["app", "main"]
@@ -45,6 +46,7 @@ app.command()(flow)
 app.command()(descend)
 app.command()(check)
 app.command()(certify)
+app.command()(figure)
 app.command()(doctor)
 
 

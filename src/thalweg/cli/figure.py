@@ -1,0 +1,107 @@
+"""thalweg figure: draw a named figure, with its data and a reading."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .._errors import InputError
+from ._output import JsonOption, print_json, say, writable
+
+if TYPE_CHECKING:
+    from ..figures.base import Progress
+
+_PATIENCE = 2.0
+
+
+class Size(StrEnum):
+    """How much to compute for a figure."""
+
+    quick = "quick"
+    full = "full"
+
+
+def figure(
+    name: Annotated[str | None, typer.Argument(help="Name of the figure.")] = None,
+    list_all: Annotated[bool, typer.Option("--list", help="List the figures there are.")] = False,
+    size: Annotated[Size, typer.Option(help="Seconds, or the numbers of the documentation: minutes.")] = Size.quick,
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(),
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a named figure: NAME.png and .svg, its data as .csv or .npz, and one paragraph on what it shows, .md.
+
+    Ctrl-C stops it; then nothing is written.
+
+    Examples:
+
+      thalweg figure --list
+
+      thalweg figure saddle
+
+      thalweg figure depth --size full --out figures --seed 1
+    """
+    from .. import figures
+
+    if list_all:
+        _list(as_json)
+        return
+    if name is None:
+        raise InputError("Name a figure, or ask for --list.")
+    chosen = figures.named(name)
+    writable("--out", out / f"{name}.png")
+    try:
+        with _bar(wanted=not as_json) as progress:
+            drawn = figures.draw(name, size=size.value, seed=seed, progress=progress)
+        command = f"thalweg figure {name} --size {size.value} --seed {seed}"
+        saved = figures.save(drawn, out, name, title=chosen.title, command=command)
+    except KeyboardInterrupt:
+        typer.echo("thalweg: interrupted; no file was left half written.", err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        files = [str(path) for path in saved]
+        print_json({"name": name, "size": size.value, "seed": seed, "reading": drawn.reading, "saved": files})
+    else:
+        typer.echo(drawn.reading)
+        say("saved", ", ".join(str(path) for path in saved))
+
+
+def _list(as_json: bool) -> None:
+    from ..figures import FIGURES
+
+    if as_json:
+        print_json({"figures": [{"name": f.name, "title": f.title, "summary": f.summary} for f in FIGURES]})
+    for each in () if as_json else FIGURES:
+        say(each.name, each.summary)
+
+
+@contextmanager
+def _bar(wanted: bool) -> Iterator[Progress | None]:
+    """Show the share of the work that is done, on a terminal and after two seconds."""
+    if not (wanted and sys.stderr.isatty()):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns: list[Any] = [BarColumn(bar_width=24), TaskProgressColumn(), TextColumn("{task.description}")]
+    bar = Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    task, due = bar.add_task("", total=1.0), time.monotonic() + _PATIENCE
+
+    def show(share: float, text: str) -> None:
+        if time.monotonic() > due:
+            bar.start()  # does nothing if it runs already
+            bar.update(task, completed=share, description=text)
+
+    try:
+        yield show
+    finally:
+        bar.stop()

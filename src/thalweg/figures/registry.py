@@ -1,0 +1,68 @@
+"""All figures by name."""
+
+from __future__ import annotations
+
+from .. import _validate as check
+from .base import SIZES, Drawn, NamedFigure, Progress
+from .depth import DEPTH
+from .depth_free import DEPTH_FREE
+from .residual import RESIDUAL
+from .saddle import SADDLE
+
+# A new figure is entered here, and nowhere else.
+FIGURES: tuple[NamedFigure, ...] = (SADDLE, DEPTH, DEPTH_FREE, RESIDUAL)
+
+
+def named(name: str) -> NamedFigure:
+    """Return the figure of that name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+
+    Examples
+    --------
+    >>> from thalweg import figures
+    >>> figures.named("saddle").title
+    'Why zero-asymmetric: the saddle at the origin'
+    """
+    check.one_of("figure", "name", name, tuple(each.name for each in FIGURES))
+    return next(each for each in FIGURES if each.name == name)
+
+
+def draw(name: str, *, size: str = "quick", seed: int = 0, progress: Progress | None = None) -> Drawn:
+    """Draw a named figure.
+
+    Parameters
+    ----------
+    name : str
+        One of the names in `FIGURES`.
+    size : {"quick", "full"}
+    seed : int
+    progress : function, optional
+        Called now and then with the share of the work that is done, and a few words.
+
+    Returns
+    -------
+    Drawn
+        The same, to the last bit, for the same arguments on the same machine, except for columns of seconds.
+
+    Raises
+    ------
+    InputError
+        For an unknown name or size, or a seed below 0.
+
+    Examples
+    --------
+    >>> from thalweg import figures
+    >>> drawn = figures.draw("saddle")
+    >>> sorted(drawn.table)[:3]
+    ['curve', 'depth', 'kind']
+    """
+    figure = named(name)
+    check.one_of("figure", "size", size, SIZES)
+    if seed is None:
+        raise check.fail("figure", "seed", "be a non-negative int", "None")
+    check.seed_sequence("figure", seed)
+    return figure.draw(size, int(seed), progress or (lambda share, text: None))

@@ -1,0 +1,80 @@
+"""thalweg figure: files, lists, refusals, interruption."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from thalweg import figures
+from thalweg.cli import app
+from thalweg.figures.base import Drawn, NamedFigure
+from thalweg.figures.style import new_figure
+
+
+def run(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """A figure that takes no time, in place of all others."""
+
+    def draw(size, seed, progress):
+        progress(0.5, "half way")
+        if size == "full":
+            raise KeyboardInterrupt
+        return Drawn(new_figure(2.0, 2.0), {"seed": np.array([seed])}, "What it shows.")
+
+    monkeypatch.setattr("thalweg.figures.registry.FIGURES", (NamedFigure("toy", "A toy", "nothing", draw),))
+
+
+@pytest.mark.usefixtures("toy")
+def test_four_files_are_written(tmp_path):
+    result = run("figure", "toy", "--out", tmp_path, "--seed", 7)
+    assert result.exit_code == 0, result.output
+    assert "What it shows." in result.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["toy.csv", "toy.md", "toy.png", "toy.svg"]
+    assert (tmp_path / "toy.csv").read_text() == "seed\n7\n"
+    said = (tmp_path / "toy.md").read_text()
+    assert said == "# A toy\n\nWhat it shows.\n\nMade by `thalweg figure toy --size quick --seed 7`.\n"
+
+
+@pytest.mark.usefixtures("toy")
+def test_json_is_all_of_stdout(tmp_path):
+    answer = json.loads(run("figure", "toy", "--out", tmp_path, "--json").stdout)
+    assert answer["reading"] == "What it shows."
+    assert len(answer["saved"]) == 4
+
+
+@pytest.mark.usefixtures("toy")
+def test_an_interrupted_figure_leaves_nothing(tmp_path):
+    result = run("figure", "toy", "--size", "full", "--out", tmp_path)
+    assert result.exit_code == 1
+    assert "interrupted" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_list_names_every_figure():
+    result = run("figure", "--list")
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.stdout.splitlines()] == [each.name for each in figures.FIGURES]
+    listed = json.loads(run("figure", "--list", "--json").stdout)["figures"]
+    assert [each["title"] for each in listed] == [each.title for each in figures.FIGURES]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["figure"], "--list"),
+        (["figure", "sadle"], "'saddle'"),
+        (["figure", "saddle", "--seed", "-1"], "'seed'"),
+        (["figure", "saddle", "--out", "/nowhere/at/all"], "--out"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(words, expected):
+    result = run(*words)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert expected in result.stderr
