@@ -34,6 +34,12 @@ class Certified(Stop):
     others once the residual is small enough for them to have a chance, and then whenever it has fallen by a fifth.
     Runs that neither converge nor lose samples are never decided: combine with another condition.
 
+    Parameters
+    ----------
+    step_size : float, optional
+        That of a gradient descent which this condition ends, for deep linear networks: it then speaks of the
+        descent with this constant step from there on, and otherwise of the flow.
+
     Examples
     --------
     >>> import thalweg as tw
@@ -43,10 +49,18 @@ class Certified(Stop):
     ('CERTIFIED', 'converges')
     """
 
+    step_size: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.step_size is not None:
+            check.real("Certified", "step_size", self.step_size, above=0.0)
+
     def begin(self, data: Dataset | Target) -> Stop:
         """Prepare the inputs once for the run."""
         if isinstance(data, Target):
-            return LinearWatch(data)
+            return LinearWatch(data, self.step_size)
+        if self.step_size is not None:
+            raise check.fail("Certified", "step_size", "be left out for shallow networks", self.step_size)
         if not isinstance(data, Dataset):
             raise check.fail("Certified", "data", "be a Dataset", type(data).__name__)
         return _Watch(data)

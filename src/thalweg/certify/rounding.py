@@ -140,7 +140,7 @@ def smallest_singular_value(A: FloatArray) -> float:
     """
     m = min(A.shape)
     try:
-        Y = np.linalg.pinv(A)
+        Y = np.asarray(np.linalg.pinv(A), dtype=np.float64)
     except np.linalg.LinAlgError:
         return 0.0
     if not np.isfinite(Y).all():
