@@ -19,7 +19,7 @@ from ._errors import InputError, MissingExtraError
 from ._outcome import Outcome
 from .certify import Certificate, Certified, certify
 from .data import Dataset, Target
-from .descent import descend
+from .descent import DescentTrajectory, descend
 from .flow import Audit, LossBelow, RunningState, Stationary, Stop, Trajectory, WallTime, flow
 from .flow.linear import LinearTrajectory
 from .networks import DeepLinearNetwork, ShallowNetwork
@@ -34,6 +34,7 @@ __all__ = [
     "Dataset",
     "DeepLinearNetwork",
     "DescentOutcome",
+    "DescentTrajectory",
     "InputError",
     "LinearTrajectory",
     "LossBelow",

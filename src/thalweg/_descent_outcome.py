@@ -6,7 +6,7 @@ from enum import Enum
 class DescentOutcome(Enum):
     """The end of a run of gradient descent. The value is the message and the advice; `str()` prints it."""
 
-    STEPS_DONE = "All iterations were made. Continue with tw.descend(traj.final, target, ...) if you need more."
+    STEPS_DONE = "All iterations were made. Continue with tw.descend(traj.final, ...) if you need more."
     LOSS_BELOW = "The loss fell below the level asked for."
     ROUNDING_FLOOR = (
         "The fit is exact: the loss reached the level of rounding in float64. "
@@ -14,10 +14,12 @@ class DescentOutcome(Enum):
     )
     STATIONARY = (
         "The gradient is zero at a positive loss: gradient descent stays here for ever. "
-        "Start from tw.init.zas, or perturb the network: tw.init.perturbed(network, 0.01)."
+        "Start elsewhere: from tw.init.zas, or perturbed (tw.init.perturbed(network, 0.01)), if the network is deep "
+        "linear; wider, or from tw.init.dominated, if it is shallow: no active neuron corrects what is left."
     )
     DIVERGED = (
-        "The iteration diverged: the step is too large. Halve step_size, or use step_size='safe' from a ZAS start."
+        "The iteration diverged: the step is too large. Halve step_size; print(traj) names the largest that "
+        "is proved, or stable at the start."
     )
     WALL_TIME = "The time allowed ran out. Continue from traj.final."
     PREDICATE = "The stop function asked to stop."

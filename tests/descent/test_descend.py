@@ -230,8 +230,13 @@ def test_records_are_thinned():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"network": tw.init.dominated(3, 2, seed=1)}, "'network' parameter of descend must be a DeepLinearNetwork"),
-        ({"target": np.eye(3)}, "be a Target"),
+        (
+            {"network": tw.init.dominated(3, 2, seed=1), "step_size": 0.1},
+            "'data' parameter of descend must be a Dataset",
+        ),
+        ({"network": None}, "be a ShallowNetwork or a DeepLinearNetwork"),
+        ({"precision": "float32"}, "'precision' parameter of descend must be left out: it is for shallow"),
+        ({"data": np.eye(3)}, "be a Target"),
         ({"steps": 0}, "'steps' parameter"),
         ({"step_size": -1.0}, "'step_size' parameter"),
         ({"step_size": "fast"}, "or 'safe'"),
@@ -239,14 +244,14 @@ def test_records_are_thinned():
         ({"momentum": 0.5}, "'momentum' parameter of descend must be 0 with"),
         ({"kernel": "fortran"}, "'kernel' parameter"),
         ({"network": tw.init.zas(4, 3, beta=0.1)}, "exactly zero-asymmetric"),
-        ({"target": tw.Target(np.diag([1.0, 2, 3]), np.eye(3) + 0.3)}, "commutes"),
+        ({"data": tw.Target(np.diag([1.0, 2, 3]), np.eye(3) + 0.3)}, "commutes"),
         ({"network": tw.init.zas(10**8, 3, beta=0.1), "step_size": 0.1}, "less depth"),
     ],
 )
 def test_bad_arguments(change, message):
     arguments = {
         "network": tw.init.zas(3, 3),
-        "target": gaussian_target(3, 3),
+        "data": gaussian_target(3, 3),
         "step_size": "safe",
         "steps": 3,
     } | change

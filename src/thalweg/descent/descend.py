@@ -1,205 +1,139 @@
-"""tw.descend: gradient descent on a deep linear network."""
+"""tw.descend: gradient descent, on a shallow or a deep linear network."""
 
 from __future__ import annotations
 
-import time
+from typing import TYPE_CHECKING, cast, overload
 
-import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _validate as check
-from .._descent_outcome import DescentOutcome
-from .._typing import FloatArray, IntArray
+from ..data.dataset import Dataset
 from ..data.target import Target
-from ..flow.interrupt import DeferredInterrupt
-from ..flow.linear.drive import NO_RESIDUALS, fitting, rounding_floor
-from ..flow.linear.route import LinearState
-from ..flow.linear.trajectory import LinearTrajectory
-from ..flow.stops import AnyOf, LossBelow, RunningState, Stop, as_stop
 from ..networks.deep_linear import DeepLinearNetwork
-from ..networks.forms import zero_asymmetric
-from .descenders import Descender, LayerDescent, ModeDescent
-from .steps import first_gain, one_step_note, safe_step
+from ..networks.shallow import ShallowNetwork
 
-# Iterations recorded: the first ones all, then evenly spaced ones.
-_FIRST, _EVENLY = 256, 1792
-# A loss that grew by this factor does not come back.
-_DIVERGED = 1e30
+if TYPE_CHECKING:
+    from ..flow.linear import LinearTrajectory
+    from .shallow import DescentTrajectory
 
 
+@overload
+def descend(
+    network: ShallowNetwork,
+    data: Dataset,
+    *,
+    step_size: float,
+    steps: int,
+    stop: object = None,
+    record: ArrayLike | None = None,
+    precision: str = "float64",
+    progress: bool | None = None,
+) -> DescentTrajectory: ...
+@overload
 def descend(
     network: DeepLinearNetwork,
-    target: Target,
+    data: Target,
     *,
     step_size: float | str,
     steps: int,
-    momentum: float = 0.0,
     stop: object = None,
+    momentum: float = 0.0,
     kernel: str = "numba",
-) -> LinearTrajectory:
-    """Run full-batch gradient descent W_l <- W_l - step_size dR/dW_l, all layers at once.
+) -> LinearTrajectory: ...
+def descend(
+    network: ShallowNetwork | DeepLinearNetwork,
+    data: Dataset | Target,
+    *,
+    step_size: float | str,
+    steps: int,
+    stop: object = None,
+    record: ArrayLike | None = None,
+    precision: str = "float64",
+    progress: bool | None = None,
+    momentum: float = 0.0,
+    kernel: str = "numba",
+) -> DescentTrajectory | LinearTrajectory:
+    """Run full-batch gradient descent: shallow ReLU or leaky ReLU networks on data, or deep linear ones on a target.
 
-    From exact zero-asymmetric starts, on whitened data or such as commute with the target, an iteration costs
-    O(min(d_in, d_out)) at any depth, and the path is that of all layers; other starts are stepped layer by layer.
+    For a ShallowNetwork a step is theta <- theta - step_size p grad L, which is a step of that size, by the plain
+    gradient, of the unnormalised network theta/sqrt(p), PyTorch's: iteration k approximates the flow at
+    t = k step_size. At a kink the subgradient is that of the inactive side, 0 for ReLU, as in PyTorch.
+
+    For a DeepLinearNetwork see `thalweg.descent.descend_deep_linear`. For many small runs see
+    `thalweg.descent.descend_many`.
 
     Parameters
     ----------
-    network : DeepLinearNetwork
+    network : ShallowNetwork or DeepLinearNetwork
         The start.
-    target : Target
+    data : Dataset or Target
+        Inputs and labels; the target of a deep linear network.
     step_size : float or "safe"
-        "safe" is the largest step with a proof, see `safe_step`; for plain gradient descent from exact ZAS only.
+        "safe" is a step with a proof, see `thalweg.descent.safe_step`; for deep linear networks only. For shallow ones
+        see `thalweg.descent.largest_stable_step`.
     steps : int
         Iterations at most.
-    momentum : float
-        Of the heavy ball, in [0, 1), 0 for plain gradient descent.
     stop : Stop or function, optional
-        When to stop earlier. LossBelow is judged at every iteration, other conditions at those recorded: the first
-        256 and about 1800 more. The running state has the number of iterations times the step size as its time.
+        When to stop earlier. LossBelow is judged at every iteration, other conditions at those recorded. The running
+        state has the number of iterations times the step size as its time.
+    record : array (T,) of int, optional
+        Iterations to record, increasing, within [0, steps]; the last one made is always added. By default the start,
+        the first ones and up to several hundred spread evenly. For shallow networks only.
+    precision : {"float64", "float32"}
+        Of all arithmetic but sums of squares; float32 takes about half the time. For shallow networks only.
+    progress : bool, optional
+        Show a progress bar. By default on a terminal, for runs of over two seconds. For shallow networks only.
+    momentum : float
+        Of the heavy ball, in [0, 1). For deep linear networks only.
     kernel : {"numba", "numpy"}
-        Compiled kernel of the reduced iteration, or its slow twin.
+        As for `thalweg.descent.descend_deep_linear`. For deep linear networks only.
 
     Returns
     -------
-    LinearTrajectory
-        With `iteration`. `guarantee` says which bound applied; `notes` if the step size solves any target at once.
+    DescentTrajectory or LinearTrajectory
+        With the outcome. Ctrl-C returns what has been computed so far; twice raises.
 
     Raises
     ------
     InputError
-        For shapes that do not fit, parameters out of range, or "safe" where nothing is proved.
+        For a network that does not fit the data, parameters out of range or for the other kind of network.
 
     Examples
     --------
     >>> import thalweg as tw
-    >>> target = tw.Target([[1.0, 2.0], [0.5, -1.0]])
-    >>> traj = tw.descend(tw.init.zas(1000, 2), target, step_size="safe", steps=10_000, stop=tw.LossBelow(1e-9))
-    >>> traj.outcome.name, traj.route
-    ('LOSS_BELOW', 'modes')
+    >>> data, network = tw.data.sphere(30, 10, seed=1), tw.init.dominated(10, 30, seed=2)
+    >>> traj = tw.descend(network, data, step_size=1.0, steps=500, stop=tw.LossBelow(1 / 60))
+    >>> traj.outcome.name, bool(traj.loss[-1] <= 1 / 60)
+    ('LOSS_BELOW', True)
     """
-    owner = "descend"
-    fitting(owner, network, target)
-    steps = check.positive_int(owner, "steps", steps)
-    momentum = check.real(owner, "momentum", momentum, at_least=0.0, below=1.0)
-    check.one_of(owner, "kernel", kernel, ("numba", "numpy"))
-    eta = _step_size(network, target, step_size, momentum)
-    condition = as_stop(stop).begin(target)
-    form, spectrum = zero_asymmetric(network), target.spectrum
-    descender: Descender
-    if form is not None and spectrum is not None:
-        descender = ModeDescent(form, spectrum, eta, momentum, kernel)
-    else:
-        descender = LayerDescent(network, target, eta, momentum)
-    floor = rounding_floor(target)
-    level = max(floor, _loss_level(condition) - target.floor)
-    iterations, states, outcome = _run(descender, _marks(steps), eta, condition, level, floor, target)
-    bound, guarantee = _bound(network, target, eta, momentum, states[0].excess, iterations)
-    note = one_step_note(form, target, eta) if form is not None else None
-    return LinearTrajectory(
-        t=np.array([state.t for state in states]),
-        excess=np.array([state.excess for state in states]),
-        curvature=np.array([state.curvature for state in states]),
-        singular_values=np.stack([state.singular_values for state in states]),
-        drift=np.array([state.drift for state in states]),
-        bound=bound,
-        target=target,
-        start=network,
-        final=states[-1].network(),
-        outcome=outcome,
-        route=descender.name,
-        why=descender.why,
-        guarantee=guarantee,
-        notes=(note,) if note else (),
-        settings={"step_size": eta, "steps": steps, "momentum": momentum, "kernel": kernel},
-        iteration=iterations,
+    shallow = {"record": (record, None), "precision": (precision, "float64"), "progress": (progress, None)}
+    linear = {"momentum": (momentum, 0.0), "kernel": (kernel, "numba")}
+    if isinstance(network, DeepLinearNetwork):
+        _refuse(shallow, "shallow networks")
+        from .deep_linear import descend_deep_linear
+
+        return descend_deep_linear(
+            network, cast(Target, data), step_size=step_size, steps=steps, momentum=momentum, stop=stop, kernel=kernel
+        )
+    if not isinstance(network, ShallowNetwork):
+        raise check.fail("descend", "network", "be a ShallowNetwork or a DeepLinearNetwork", type(network).__name__)
+    _refuse(linear, "deep linear networks")
+    from .shallow import descend_shallow
+
+    return descend_shallow(
+        network,
+        cast(Dataset, data),
+        step_size=step_size,
+        steps=steps,
+        stop=stop,
+        record=record,
+        precision=precision,
+        progress=progress,
     )
 
 
-def _step_size(network: DeepLinearNetwork, target: Target, step_size: float | str, momentum: float) -> float:
-    if isinstance(step_size, str):
-        if step_size != "safe":
-            raise check.fail("descend", "step_size", "be a number above 0 or 'safe'", repr(step_size))
-        if momentum:
-            raise check.fail("descend", "momentum", "be 0 with step_size='safe', which is proved without it", momentum)
-        return safe_step(network, target)
-    return check.real("descend", "step_size", step_size, above=0.0)
-
-
-def _marks(steps: int) -> IntArray:
-    """Return the iterations to record."""
-    evenly = np.linspace(0, steps, min(steps + 1, _EVENLY)).round()
-    return np.unique(np.concatenate([np.arange(min(steps, _FIRST) + 1), evenly])).astype(np.int64)
-
-
-def _loss_level(condition: Stop) -> float:
-    """Return the largest loss at which some LossBelow within the condition stops, 0 if there is none."""
-    if isinstance(condition, LossBelow):
-        return condition.level
-    if isinstance(condition, AnyOf):
-        return max((_loss_level(each) for each in condition.stops), default=0.0)
-    return 0.0
-
-
-def _run(
-    descender: Descender,
-    marks: IntArray,
-    eta: float,
-    condition: Stop,
-    level: float,
-    floor: float,
-    target: Target,
-) -> tuple[IntArray, list[LinearState], DescentOutcome]:
-    """Descend from mark to mark until something ends the run."""
-    begun = time.monotonic()
-    at, states = [0], [descender.state(0.0)]
-    ceiling = _DIVERGED * (states[0].excess + target.excess(target.Phi))
-    if states[0].curvature == 0.0 and states[0].excess > floor:
-        return np.array(at), states, DescentOutcome.STATIONARY
-    with DeferredInterrupt() as interrupt:
-        for gap in np.diff(marks):
-            made, why = descender.advance(int(gap), level, ceiling)
-            if made:
-                at.append(at[-1] + made)
-                states.append(descender.state(at[-1] * eta))
-            state = states[-1]
-            if why == 2:
-                return np.array(at), states, DescentOutcome.DIVERGED
-            if state.excess <= floor:
-                return np.array(at), states, DescentOutcome.ROUNDING_FLOOR
-            running = RunningState(
-                state.t,
-                state.excess + target.floor,
-                state.curvature,
-                NO_RESIDUALS,
-                0,
-                time.monotonic() - begun,
-                state.network,  # type: ignore[arg-type]
-            )
-            ended = condition(running)
-            if why == 1 or ended is not None:
-                name = ended.name if ended is not None else "LOSS_BELOW"
-                known = DescentOutcome.__members__
-                return np.array(at), states, known.get(name, DescentOutcome.PREDICATE)
-            if interrupt.asked:
-                return np.array(at), states, DescentOutcome.INTERRUPTED
-    return np.array(at), states, DescentOutcome.STEPS_DONE
-
-
-def _bound(
-    network: DeepLinearNetwork, target: Target, eta: float, momentum: float, first: float, iterations: IntArray
-) -> tuple[FloatArray, str]:
-    """Return what is proved of the excess at these iterations, and in words."""
-    nothing = np.full(len(iterations), np.nan)
-    form = zero_asymmetric(network)
-    if form is None or target.spectrum is None:
-        return nothing, "none: the discrete theorem needs an exactly zero-asymmetric start and data that commute"
-    if momentum:
-        return nothing, "none: the discrete theorem is of plain gradient descent"
-    largest = safe_step(network, target)
-    if eta > largest * (1 + 1e-12):
-        return nothing, f"none: step_size {eta:.4g} is above the proved eta* = {largest:.4g}"
-    rate = eta * first_gain(form) * target.moment_range[0]
-    proved = first * np.exp(2 * iterations * np.log1p(-rate))
-    return (
-        proved,
-        f"zero-asymmetric start, step_size <= eta* = {largest:.4g}: (1 - {rate:.3g})^2 per step, no overshoot",
-    )
+def _refuse(parameters: dict[str, tuple[object, object]], of: str) -> None:
+    """Refuse what was given for the other kind of network; parameters come with their values when left out."""
+    for name, (value, default) in parameters.items():
+        if value is not default and (value is None or default is None or value != default):
+            raise check.fail("descend", name, f"be left out: it is for {of}", repr(value))

@@ -21,10 +21,12 @@ class Progress:
         True to show it at once, False never, None to decide.
     t_end : float
         The time at which the bar is full.
+    label : str
+        What the run is doing.
     """
 
-    def __init__(self, wanted: bool | None, t_end: float) -> None:
-        self._t_end = t_end
+    def __init__(self, wanted: bool | None, t_end: float, label: str = "flowing") -> None:
+        self._t_end, self._label = t_end, label
         patience = 0.0 if wanted else PATIENCE
         possible = wanted is True or (wanted is None and sys.stderr.isatty())
         self._due = time.monotonic() + patience if possible else float("inf")
@@ -41,10 +43,11 @@ class Progress:
             return
         self._due = now + 0.1
         bar = self._bar or self._open()
+        events = f"  events {state.events}" if state.events else ""  # descent has none
         bar.update(
             self._task,
             completed=state.t,
-            text=f"t {state.t:.4g}  loss {state.loss:.2e}  mu {state.curvature:.2e}  events {state.events}",
+            text=f"t {state.t:.4g}  loss {state.loss:.2e}  mu {state.curvature:.2e}{events}",
         )
 
     def _open(self) -> Any:
@@ -53,7 +56,7 @@ class Progress:
         from rich.progress import Progress as Bar
 
         self._bar = Bar(
-            TextColumn("flowing"),
+            TextColumn(self._label),
             BarColumn(bar_width=24),
             TaskProgressColumn(),
             TextColumn("{task.fields[text]}"),

@@ -39,8 +39,8 @@ def save(traj: Trajectory, path: str | Path) -> Path:
     """Write a trajectory to one .npz file, atomically."""
     arrays = {name: getattr(traj, name) for name in _SERIES}
     arrays |= {f"snapshots_{name}": getattr(traj.networks, name) for name in _SNAPSHOTS}
-    arrays |= _network_parts("start", traj.networks.start) | _network_parts("final", traj.final)
-    arrays |= _data_parts(traj.data)
+    arrays |= network_parts("start", traj.networks.start) | network_parts("final", traj.final)
+    arrays |= data_parts(traj.data)
     words = {
         "name": traj.data.name,
         "shape": [traj.data.n, traj.data.d],
@@ -72,8 +72,8 @@ def load(path: str | Path) -> Trajectory:
 
 def _assemble(parts: dict[str, Any]) -> Trajectory:
     words = json.loads(str(parts["words"]))
-    data = _data(parts, words)
-    start, final = _network("start", parts, words), _network("final", parts, words)
+    data = data_from(parts, words)
+    start, final = network_from("start", parts, words), network_from("final", parts, words)
     snapshots = {name: parts[f"snapshots_{name}"] for name in _SNAPSHOTS}
     return Trajectory(
         **{name: parts[name] for name in _SERIES},
@@ -86,23 +86,27 @@ def _assemble(parts: dict[str, Any]) -> Trajectory:
     )
 
 
-def _network_parts(prefix: str, network: ShallowNetwork) -> dict[str, Any]:
+def network_parts(prefix: str, network: ShallowNetwork) -> dict[str, Any]:
+    """Return the arrays of a network, by the names under which they are stored."""
     return {f"{prefix}_{name}": getattr(network, name) for name in ("W", "a", "invariant")}
 
 
-def _network(prefix: str, parts: dict[str, Any], words: dict[str, Any]) -> ShallowNetwork:
+def network_from(prefix: str, parts: dict[str, Any], words: dict[str, Any]) -> ShallowNetwork:
+    """Return the network stored under these names."""
     W, a, invariant = (parts[f"{prefix}_{name}"] for name in ("W", "a", "invariant"))
     return ShallowNetwork(W, a, words["activation"], words["slope"], invariant)
 
 
-def _data_parts(data: Dataset) -> dict[str, Any]:
+def data_parts(data: Dataset) -> dict[str, Any]:
+    """Return the arrays of a data set, by the names under which they are stored."""
     X: Any = data.X
     if not data.is_sparse:
         return {"y": data.y, "X": X}
     return {"y": data.y, "X_data": X.data, "X_indices": X.indices, "X_indptr": X.indptr}
 
 
-def _data(parts: dict[str, Any], words: dict[str, Any]) -> Dataset:
+def data_from(parts: dict[str, Any], words: dict[str, Any]) -> Dataset:
+    """Return the data set stored."""
     if "X" in parts:
         return Dataset(parts["X"], parts["y"], words["name"])
     from scipy.sparse import csr_array

@@ -10,6 +10,7 @@ import numpy as np
 from .._typing import IntArray, ModeArray
 
 if TYPE_CHECKING:
+    from ..descent import DescentTrajectory
     from ..flow.trajectory import Trajectory
 
 
@@ -33,7 +34,7 @@ def spread(count: int, limit: int) -> IntArray:
     return np.unique(np.linspace(0, count - 1, min(count, limit)).round().astype(np.int64))
 
 
-def residual_lines(traj: Trajectory, limit: int) -> IntArray:
+def residual_lines(traj: Trajectory | DescentTrajectory, limit: int) -> IntArray:
     """Choose the samples to draw: spread over the sizes of the last residuals, both ends included."""
     order = np.argsort(np.abs(traj.residuals[-1]), kind="stable")
     return order[spread(len(order), limit)]

@@ -144,11 +144,13 @@ class LinearTrajectory:
         )
 
     def __str__(self) -> str:
-        from .words import as_text
+        from ...report.prose import as_text
+        from .words import facts, verdict
 
-        return as_text(self)
+        return as_text(verdict(self), facts(self))
 
     def _repr_html_(self) -> str:
-        from .words import as_html
+        from ...report.prose import as_html
+        from .words import facts, verdict
 
-        return as_html(self)
+        return as_html(verdict(self), facts(self))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,18 +37,3 @@ def facts(traj: LinearTrajectory) -> list[tuple[str, str]]:
     lines += [("note", note) for note in traj.notes]
     advice = str(traj.outcome).partition(". ")[2]
     return [*lines, ("next", advice)] if advice else lines
-
-
-def as_text(traj: LinearTrajectory) -> str:
-    """Return the print-out."""
-    return "\n".join([verdict(traj), *(f"  {heading:<10} {text}" for heading, text in facts(traj))])
-
-
-def as_html(traj: LinearTrajectory) -> str:
-    """Return the print-out as a fragment of HTML."""
-    rows = "".join(
-        f"<tr><th scope='row' style='text-align:left'>{html.escape(heading)}</th>"
-        f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
-        for heading, text in facts(traj)
-    )
-    return f"<div><p><b>{html.escape(verdict(traj))}</b></p><table>{rows}</table></div>"

@@ -1,0 +1,31 @@
+"""When a descent is recorded, and when it is to stop."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._descent_outcome import DescentOutcome
+from .._outcome import Outcome
+from .._typing import IntArray
+from ..flow.stops import AnyOf, LossBelow, Stop
+
+
+def marks(steps: int, first: int, evenly: int) -> IntArray:
+    """Return the iterations to record: the first ones all, then evenly spaced ones, the last included."""
+    spread = np.linspace(0, steps, min(steps + 1, evenly)).round()
+    return np.unique(np.concatenate([np.arange(min(steps, first) + 1), spread])).astype(np.int64)
+
+
+def loss_level(condition: Stop) -> float:
+    """Return the largest loss at which some LossBelow within the condition stops, 0 if there is none."""
+    if isinstance(condition, LossBelow):
+        return condition.level
+    if isinstance(condition, AnyOf):
+        return max((loss_level(each) for each in condition.stops), default=0.0)
+    return 0.0
+
+
+def ended_by(outcome: Outcome | None) -> DescentOutcome:
+    """Return the end that a stop condition asked for; None stands for LossBelow, judged at every iteration."""
+    name = outcome.name if outcome is not None else "LOSS_BELOW"
+    return DescentOutcome.__members__.get(name, DescentOutcome.PREDICATE)
