@@ -182,23 +182,23 @@ def kinds(seed):
     ][seed % 4]()
     target = regression(d, seed) if seed % 3 == 0 else tw.Target(gaussian(d, d, seed, 10.0 ** rng.uniform(-2, 0)))
     level = target.floor + (network.loss(target) - target.floor) * 10.0 ** rng.uniform(-7, 0)
-    network = tw.flow(network, target, t_end=20.0, rtol=1e-3, stop=tw.LossBelow(level), progress=False).final
+    network = tw.flow(network, target, t_end=5.0, rtol=1e-3, stop=tw.LossBelow(level), progress=False).final
     return network, target, 10.0 ** rng.uniform(-2.5, -0.3)
 
 
 def test_bounds_hold_along_flows_and_descents():
     fired = dict.fromkeys(["A", "B", "C", "descent"], 0)
-    for seed in range(48):
+    for seed in range(32):
         network, target, eta = kinds(seed)
         problem = Problem.of(network, target)
         size = math.sqrt(target.excess(target.Phi) + target.excess(network.product()))  # rounding is a share of it
         found = [each for each in (conserved(problem), near_target(problem), nearby(problem)) if each.holds]
         if found:
-            end = min(8.0 / min(each.rate for each in found), 10.0)
-            traj = tw.flow(network, target, t_end=end, times=np.linspace(0, end, 25), rtol=1e-8, progress=False)
+            end = min(8.0 / min(each.rate for each in found), 6.0)
+            traj = tw.flow(network, target, t_end=end, times=np.linspace(0, end, 25), rtol=1e-6, progress=False)
             for each in found:
                 fired[each.test] += 1
-                bound = np.sqrt(traj.excess[0] * np.exp(-each.rate * traj.t)) * (1 + 1e-6) + 1e-10 * size
+                bound = np.sqrt(traj.excess[0] * np.exp(-each.rate * traj.t)) * (1 + 1e-6) + 1e-9 * size
                 assert (np.sqrt(traj.excess) <= bound).all(), (seed, each)
                 if traj.route == "all layers":
                     pairs = zip(traj.final.layers, network.layers, strict=True)
