@@ -134,6 +134,14 @@ def test_interrupt_keeps_what_is_done(network, data, monkeypatch):
     assert traj.final.loss(data) == pytest.approx(traj.loss[-1])
 
 
+def test_progress_says_what_it_does(network, data, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    tw.descend(network, data, step_size=1.0, steps=50, progress=True)
+    assert "descending" in capsys.readouterr().err
+    tw.descend(network, data, step_size=1.0, steps=50, progress=False)
+    assert capsys.readouterr().err == ""
+
+
 def test_long_gaps_are_cut_into_slices(run, network, data, monkeypatch):
     made = ShallowDescent.__init__
 
