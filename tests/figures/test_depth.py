@@ -51,7 +51,7 @@ def test_zas_takes_as_long_as_mode_by_mode(depth):
 
 
 def test_diverging_runs_drop_out():
-    start, Phi = np.full((3, 1, 1), 3.0), np.array([[1.0]])
+    start, Phi = np.tile(3.0 * np.eye(figure.DIM), (3, 1, 1)), np.eye(figure.DIM)
     assert race(start, Phi, np.array([10.0, 5.0]), 1e-12, 1000) == (-1, -1)
     assert race(start, Phi, np.array([10.0, 0.001]), 1e-12, 100_000)[1] == 1
 

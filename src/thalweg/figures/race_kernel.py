@@ -1,13 +1,15 @@
 """A race of step sizes: plain gradient descent from one start with all of them in lockstep, compiled.
 
-Arrays hold the runs along their last axis, so that the inner loops are over runs. All layers are stepped; nothing is
-assumed of the start.
+Arrays hold the runs along their last axis, so that the inner loops are over runs, and the width is a constant, so that
+the compiler unrolls the others. All layers are stepped; nothing is assumed of the start.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
+
+from .depth import DIM
 
 _compiled = njit(cache=True, nogil=True)
 # A loss that grew by this factor does not come back.
@@ -17,26 +19,25 @@ _DIVERGED = 1e15
 @_compiled
 def _product(A, left_turned, B, right_turned, out, runs):
     """Set `out` to A B or A^T B or A B^T for the first so many runs."""
-    d = out.shape[0]
-    for i in range(d):
-        for j in range(d):
-            target = out[i, j]
+    for i in range(DIM):
+        for j in range(DIM):
             for b in range(runs):
-                target[b] = 0.0
-            for k in range(d):
-                a = A[k, i] if left_turned else A[i, k]
-                c = B[j, k] if right_turned else B[k, j]
-                for b in range(runs):
-                    target[b] += a[b] * c[b]
+                total = 0.0
+                for k in range(DIM):
+                    a = A[k, i, b] if left_turned else A[i, k, b]
+                    c = B[j, k, b] if right_turned else B[k, j, b]
+                    total += a * c
+                out[i, j, b] = total
 
 
 @_compiled
 def race(start, Phi, steps, level, cap):
-    """Return (iterations, winner): when the first of the runs has a loss of at most `level`, and the index of its step.
+    """Return when the first of the runs has a loss of at most `level`, in iterations, and the index of its step size.
 
-    `start` (L, d, d) holds the layers, W_1 first. (-1, -1) if none is there after `cap` iterations, or all diverged.
+    `start` (L, DIM, DIM) holds the layers, W_1 first. (-1, -1) if none is there after `cap` iterations, or all
+    diverged. Of several that are there at once, the largest step wins.
     """
-    L, d, runs = start.shape[0], start.shape[1], steps.size
+    L, d, runs = len(start), DIM, steps.size
     layers, below = np.empty((L, d, d, runs)), np.empty((L, d, d, runs))
     pull, passed, gradient = np.empty((d, d, runs)), np.empty((d, d, runs)), np.empty((d, d, runs))
     losses, racing = np.empty(runs), np.arange(runs)
