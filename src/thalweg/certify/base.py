@@ -28,10 +28,12 @@ class Finding:
         "converges" or "stuck": what the test proves if it holds.
     lam : float
         With R the residual norm on the samples that are not stuck, n R' <= -lam R from now on.
+    residual : float
+        R now, an upper bound.
     slack : float
         How many times over the decisive inequality holds; below 1 where it fails.
     stuck : array of int
-        Samples whose residual never changes.
+        Samples that are never fitted.
     exact : bool
         Whether the other residuals are proved to vanish, so that the limit of the loss is known exactly.
     witness : dict
@@ -43,6 +45,7 @@ class Finding:
     says: str
     verdict: str = "converges"
     lam: float = 0.0
+    residual: float = 0.0
     slack: float = 0.0
     stuck: IntArray = field(default_factory=NONE.copy)
     exact: bool = True

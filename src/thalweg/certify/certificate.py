@@ -38,7 +38,7 @@ class Certificate:
     loss_floor : float
         The loss never falls below this.
     stuck : array of int
-        Samples whose residual never changes again.
+        Samples that are never fitted.
     slack : float
         How many times over the decisive inequality holds.
     reasons : tuple of str
@@ -74,7 +74,7 @@ class Certificate:
         Examples
         --------
         >>> import numpy as np, thalweg as tw
-        >>> network = tw.ShallowNetwork([[1.0, 0.2], [0.1, -1.0]], [1.1, -1.1])
+        >>> network = tw.ShallowNetwork([[1.0, -0.2], [-0.1, 1.0]], [1.1, -1.1])
         >>> print(tw.certify(network, tw.Dataset(np.eye(2), [0.5, -0.5])).explain())
         converges  the loss tends to 0 (test A0)
           rate     at least 0.4..., from L = 0.0... on: L <= L(t0) exp(-rate (t - t0))

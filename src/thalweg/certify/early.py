@@ -11,7 +11,7 @@ import numpy as np
 
 from .._typing import FloatArray
 from .base import Finding
-from .rounding import UNIT, above, below
+from .rounding import UNIT, above, below, gamma
 from .state import State
 
 # Values of delta that test A tries.
@@ -39,7 +39,7 @@ def residual_below_labels(state: State) -> Finding:
     g = below((sizes - R) - 2 * UNIT * sizes) / state.geometry.lengths
     if not g.min() > 0:
         return Finding("A0", False, f"|r| = {R:.3g} equals the smallest |label| to rounding", slack=slack)
-    deficit = above(float(np.maximum(-state.c, 0.0).mean()))
+    deficit = above(float(np.maximum(-state.c, 0.0).mean()) * (1 + gamma(state.p + 1)))
     coverage = below(g * (2 * g / (deficit + np.sqrt(deficit**2 + 4 * g**2)))) if deficit else below(g)
     return Finding(
         "A0",
@@ -47,13 +47,14 @@ def residual_below_labels(state: State) -> Finding:
         f"|r| = {R:.3g} is below the smallest |label|, {smallest:.3g}, and the inputs are independent "
         f"(lambda_min {state.geometry.smallest:.3g}): no sample can lose its last neuron",
         lam=below(state.geometry.smallest * float(coverage.min())),
+        residual=R,
         slack=slack,
     )
 
 
 def leaky(state: State) -> Finding:
     """Leaky ReLU of slope gamma, lambda_min(K) > 0, mean max(c_j, 0) > 0: it converges from here, whatever r."""
-    surplus = below(float(np.maximum(state.c, 0.0).mean()))
+    surplus = below(float(np.maximum(state.c, 0.0).mean()) * (1 - gamma(state.p + 1)))
     if not state.geometry.smallest > 0:
         return Finding("leaky", False, _SINGULAR)
     if not surplus > 0:
@@ -64,6 +65,7 @@ def leaky(state: State) -> Finding:
         f"a leaky neuron never dies, some keep |a_j| > |w_j| (mean surplus {surplus:.3g}), and the inputs are "
         f"independent (lambda_min {state.geometry.smallest:.3g})",
         lam=below(state.slope**2 * state.geometry.smallest * surplus),
+        residual=state.residual_norm(),
         slack=np.inf,
     )
 
@@ -86,8 +88,10 @@ def weak_interaction(state: State) -> Finding:
             "A", False, f"no neuron of the right sign is active on sample {missing[0]} ({missing.size} such)"
         )
     z = np.maximum(state.z - state.z_error, 0.0)
-    h = below(np.einsum("j,ji,ji->i", state.a_low, agree, z) / state.p)
-    base = below(np.einsum("ji,ji->i", covering, state.c[:, None] + below(z**2) / geometry.lengths**2) / state.p)
+    room = 1 - gamma(state.p + 8)
+    h = below(np.einsum("j,ji,ji->i", state.a_low, agree, z) * room / state.p)
+    own = state.c[:, None] + below(z**2) / geometry.lengths**2
+    base = below(np.einsum("ji,ji->i", covering, own) * room / state.p)
     best, delta, worst = 0.0, 0.0, (-np.inf, 0)
     for trial in DELTAS:
         kept, margin = _kept(state, R, trial, h, base)
@@ -106,6 +110,7 @@ def weak_interaction(state: State) -> Finding:
         f"the inputs interact weakly for |r| = {R:.3g}: the pull of every sample on its own neurons beats that of all "
         f"others (by {1 + worst[0]:.3g}x at sample {worst[1]}), and each has an active neuron of its sign",
         lam=below(geometry.smallest * best),
+        residual=R,
         slack=1 + worst[0],
         witness={"delta": [delta]},
     )

@@ -89,9 +89,8 @@ class Geometry:
     def _off_diagonal(self) -> tuple[FloatArray, FloatArray]:
         """Upper bounds of the sums and of the norms of the rows of the computed K without the diagonal."""
         if self.data.is_orthogonal:
-            return above(ORTHOGONAL * self.lengths * self.lengths.sum()), above(
-                ORTHOGONAL * self.lengths * norm(self.lengths)
-            )
+            total = float(self.lengths.sum()) * (1 + gamma(self.data.n))
+            return above(ORTHOGONAL * self.lengths * total), above(ORTHOGONAL * self.lengths * norm(self.lengths))
         sums, squares = np.zeros(self.data.n), np.zeros(self.data.n)
         for part, block in gram_blocks(self.data):
             block[np.arange(block.shape[0]), np.arange(part.start, part.stop)] = 0.0

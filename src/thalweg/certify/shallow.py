@@ -17,7 +17,7 @@ from .certificate import Certificate
 from .early import early_tests
 from .geometry import Geometry
 from .linear import certify_deep_linear
-from .rounding import above, below
+from .rounding import above, below, gamma
 from .silent import dead
 from .slabs import nearby
 from .state import State
@@ -67,7 +67,8 @@ def certify(
         must = "be a ShallowNetwork or a DeepLinearNetwork"
         raise check.fail("certify", "network", must, type(network).__name__)
     if step_size is not None:
-        raise check.fail("certify", "step_size", "be left out for a ShallowNetwork: only its flow is certified", step_size)
+        must = "be left out for a ShallowNetwork: only its flow is certified"
+        raise check.fail("certify", "step_size", must, step_size)
     if not isinstance(data, Dataset):
         raise check.fail("certify", "data", "be a Dataset (tw.Dataset(X, y))", type(data).__name__)
     if network.d != data.d:
@@ -94,8 +95,7 @@ def conclude(finding: Finding, findings: list[Finding], state: State, network: S
     """Put what a finding proves into a certificate."""
     n, y = state.n, state.y
     floor = float(np.sum(y[finding.stuck] ** 2)) / (2 * n)
-    live = np.setdiff1d(np.arange(n), finding.stuck)
-    R = state.residual_norm(live)
+    R = finding.residual
     still = finding.exact and R == 0
     return Certificate(
         verdict=finding.verdict,
@@ -105,7 +105,7 @@ def conclude(finding: Finding, findings: list[Finding], state: State, network: S
         radius=above(R * math.sqrt(state.p / finding.lam)) if finding.lam > 0 else 0.0 if still else math.inf,
         loss=_loss(state),
         limit_loss=floor if finding.exact else None,
-        loss_floor=floor,
+        loss_floor=below(floor * (1 - gamma(n + 2))),
         stuck=finding.stuck,
         slack=finding.slack,
         reasons=tuple((each.test, each.says) for each in findings),

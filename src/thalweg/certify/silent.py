@@ -73,9 +73,14 @@ def surroundings(state: State) -> Surroundings | str:
         z_error[j] = above(z_error[j] + steps[j] * state.geometry.lengths)
         z_error[j, held] = 0.0
     s = np.maximum(z, 0.0)
+    loose = (z > -z_error)[:, silent] & (z[:, silent] != 0.0)
+    if loose.any():
+        j, i = np.argwhere(loose)[0]
+        return f"neuron {j} is too near its kink on silent sample {silent[i]} to tell its side"
     # |a_j| = sqrt(c_j + |w_j|^2) with c_j >= 0 moves no further than |w_j|.
     from_moves = (state.a_high + steps) @ np.where(steps[:, None] > 0, z_error, 0.0) + steps @ s
-    r, r_error = state.r.copy(), above(state.r_error + from_moves / state.p)
+    room = 1 + gamma(2 * state.p + 8)
+    r, r_error = state.r.copy(), above(state.r_error + from_moves * room / state.p)
     r[silent], r_error[silent] = state.y[silent], 0.0
     wider = {
         "a_low": below(np.maximum(state.a_low - steps, 0.0)),
@@ -93,7 +98,9 @@ def woken(around: Surroundings, tube: Tube) -> str | None:
     if not silent.size:
         return None
     near = tube.uncertain[:, silent]
-    rightful: BoolArray = np.asarray(state.sign[:, None] * np.sign(state.y[silent]) >= 0, bool)
+    # A neuron with a = w = 0 never moves.
+    absent = (state.a_high == 0.0)[:, None]
+    rightful: BoolArray = np.asarray((state.sign[:, None] * np.sign(state.y[silent]) >= 0) & ~absent, bool)
     if (near & rightful).any():
         j, i = np.argwhere(near & rightful)[0]
         return f"neuron {j} might reach its kink on sample {silent[i]} and fit it"

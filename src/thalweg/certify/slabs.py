@@ -68,6 +68,7 @@ def nearby(state: State) -> Finding:
         f"({len(march.budgets)} slabs, pull {march.pulls[0]:.3g} to {march.pulls[-1]:.3g}){silence}",
         verdict,
         lam=march.pulls[-1],
+        residual=R,
         slack=slack,
         stuck=stuck,
         witness={"budgets": march.budgets, "pulls": march.pulls, "shares": march.shares},
@@ -99,8 +100,8 @@ def _march(around: Surroundings, R: float) -> March:
         if march.ended:
             march.ended = f"{_covered(march, R)}: then {march.ended}"
             break
-        march.budgets.append(budget)
-        march.pulls.append(pull)
+        march.budgets.append(float(budget))
+        march.pulls.append(float(pull))
         march.shares.append(share)
         march.exhausted = below(march.exhausted + pull * (budget - before))
     return march

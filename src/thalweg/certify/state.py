@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +57,7 @@ class State:
         data, p, c = geometry.data, network.p, network.invariant
         z = network.preactivations(data.X)
         w_high = norms(network.W)
-        w_low = below(w_high / (1 + 4 * gamma(network.d + 2)))
+        w_low = below(np.maximum(w_high / (1 + 4 * gamma(network.d + 2)) - 2 * math.sqrt(network.d * TINY), 0.0))
         z_error = above(gamma(network.d + 1) * np.outer(w_high, geometry.lengths)) + network.d * TINY
         size = np.abs(network.a)
         # |a| from the invariant: a^2 lies between c + |w|^2 for the two bounds of |w|, of which c may be negative.
@@ -66,7 +67,7 @@ class State:
         s = network.activate(z)
         h = network.a @ s / p
         r = data.y - h
-        from_z = a_high @ z_error / p + (a_high - a_low) @ np.abs(s) / p
+        from_z = (a_high @ z_error + (a_high - a_low) @ np.abs(s)) * (1 + gamma(2 * p + 4)) / p
         r_error = above(from_z + gamma(p + 4) * (a_high @ np.abs(s) / p) + 2 * UNIT * (np.abs(data.y) + np.abs(h)))
         return cls(
             geometry, network.slope, z, z_error, s, np.sign(network.a), a_low, a_high, w_low, w_high, c, data.y, r,

@@ -6,7 +6,8 @@ none), tau = (1/n) int |r| dt the budget used so far, and T a budget. As long as
 - |a_j| and |w_j| turn into each other at most like a hyperbolic rotation of angle v = T |X|_2, and a_j moves by
   at most T sup |s_j|; where c_j >= 0, |a_j| >= sqrt(c_j).
 - z_ji moves by at most zeta_ji = min(T sup|a_j| |K_i o mask_j|, sqrt(p R T) |x_i|): the impulses of the pairs that
-  may be active, and the energy there is, sum_j int a_j^2 |X^T q_j|^2 / (n p |r|) dtau... <= R.
+  may be active, and the energy there is: sum_j int (|w_j'|^2 + a_j'^2) dtau <= p R in this time, so that no path in
+  (W, a) is longer than sqrt(p R T).
 - Hence pairs are certainly active, certainly inactive, or uncertain, and for every r, with q_j = r on the certain
   active pairs C_j, 0 on the certain inactive ones, and *anything* on the uncertain ones U_j (a sliding pair has
   (K q_j)_i = 0, which is the minimum over q_i; others have r_i or 0),
@@ -130,7 +131,8 @@ class Surroundings:
         high = state.a_high + turned
         s = np.sqrt(np.einsum("ji,ji->j", state.s, state.s) * (1 + gamma(state.n + 2)))
         s = s + np.sqrt(np.einsum("ji,ji->j", state.z_error, state.z_error))
-        moved = np.minimum(turned, above(T * (s + T * high * X**2)))
+        energy = above(math.sqrt(state.p * self.residual * T))
+        moved = np.minimum(np.minimum(turned, energy), above(T * (s + T * high * X**2)))
         high = above(state.a_high + moved)
         # a cosh v - w sinh v falls with v up to artanh(w/a), so certainly up to w/a.
         falls = angle * state.a_high <= state.w_low
@@ -164,7 +166,7 @@ class Surroundings:
             return max(estimates), b
         A = candidate(b)
         A = (A + A.T) / 2
-        return smallest_eigenvalue(A) - above(error + 4 * UNIT * norm(A) + penalty(b)), b
+        return smallest_eigenvalue(A) - above(error + 8 * UNIT * norm(A) + penalty(b)), b
 
     def _moving(self, tube: Tube) -> tuple[FloatArray, float]:
         """Return (1/p) sum_j low_j^2 X_C P_U^perp X_C^T as floats, less than the truth by no more than an error."""
@@ -172,7 +174,7 @@ class Surroundings:
         K = state.geometry.lowered
         weights = tube.certain.copy()
         blocks: list[FloatArray] = []
-        error = 0.0
+        errors: list[float] = []
         for j in np.flatnonzero(tube.uncertain.any(axis=1) & (tube.low > 0)):
             loose, held = np.flatnonzero(tube.uncertain[j]), np.flatnonzero(weights[j])
             if not held.size:
@@ -186,10 +188,10 @@ class Surroundings:
             block = np.zeros((loose.size, live.size))
             block[:, held] = scale * G
             blocks.append(block)
-            error += above(scale**2 * (defect + 8 * UNIT * norm(G) ** 2))
+            errors.append(above(scale**2 * (defect + 8 * UNIT * norm(G) ** 2)))
         pairs = weights.T @ (weights * (below(tube.low**2) / p)[:, None])
         M = pairs * K[np.ix_(live, live)]
-        error += gamma(p + 8) * norm(M)
+        error = math.fsum(errors) + gamma(p + 8) * norm(M)
         if blocks:
             stacked = np.concatenate(blocks)
             lost = stacked.T @ stacked
