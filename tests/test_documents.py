@@ -31,7 +31,12 @@ def run(code: str, folder: Path) -> str:
 
 @pytest.mark.parametrize(
     "documents",
-    [[ROOT / "README.md"], [ROOT / "docs" / "tutorial.md"], [ROOT / "docs" / "certificates.md"], THEOREMS],
+    [
+        [ROOT / "README.md"],
+        [ROOT / "docs" / "tutorial.md"],
+        [ROOT / "docs" / "certificates.md", ROOT / "docs" / "certificates-linear.md"],
+        THEOREMS,
+    ],
     ids=["README", "tutorial", "certificates", "theorems"],
 )
 def test_code_of_documents_runs(documents, tmp_path):

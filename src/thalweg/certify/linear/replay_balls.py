@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,21 @@ from ...data.target import Target
 from ...networks.deep_linear import DeepLinearNetwork
 from ..balls import arithmetic, matrix, number
 
+# Bounds that are nearly sharp leave matrices that are nearly singular, in which elimination loses many bits.
+_BITS = 512
+
+
+@contextmanager
+def _fine() -> Iterator[Any]:
+    """Work with balls of so many bits; the setting of the caller is restored."""
+    with arithmetic() as flint:
+        flint.ctx.prec = _BITS
+        yield flint
+
 
 def error_is(network: DeepLinearNetwork, target: Target, root: Any) -> bool:
     """Whether sqrt(tr(E Sigma E^T)) <= root."""
-    with arithmetic() as flint:
+    with _fine() as flint:
         E = _product(flint, [(matrix(flint, W), count) for W, count in network.runs]) - matrix(flint, target.Phi)
         weighed = E * matrix(flint, target.second_moment)
         square = sum((x * y for x, y in zip(weighed.entries(), E.entries(), strict=True)), flint.arb(0))
@@ -22,7 +35,7 @@ def error_is(network: DeepLinearNetwork, target: Target, root: Any) -> bool:
 
 def moment_is(target: Target, least: Any, most: Any) -> bool:
     """Whether the eigenvalues of Sigma lie between the two."""
-    with arithmetic() as flint:
+    with _fine() as flint:
         Sigma = matrix(flint, target.second_moment)
         if target.scale is not None:
             return bool(number(flint, least) <= Sigma[0, 0] <= number(flint, most))
@@ -31,21 +44,21 @@ def moment_is(target: Target, least: Any, most: Any) -> bool:
 
 def imbalance_is(lower: np.ndarray, upper: np.ndarray, least: Any) -> bool:
     """Whether lambda_min(upper^T upper - lower lower^T) >= least."""
-    with arithmetic() as flint:
+    with _fine() as flint:
         U, V = matrix(flint, upper), matrix(flint, lower)
         return definite(flint, U.transpose() * U - V * V.transpose(), number(flint, least))
 
 
 def smallest_singular_value_is(Phi: np.ndarray, least: Any) -> bool:
     """Whether the smallest singular value is at least this."""
-    with arithmetic() as flint:
+    with _fine() as flint:
         wide = matrix(flint, Phi if Phi.shape[0] <= Phi.shape[1] else np.ascontiguousarray(Phi.T))
         return definite(flint, wide * wide.transpose(), number(flint, least) ** 2)
 
 
 def curvature_is(network: DeepLinearNetwork, least: Any) -> bool:
     """Whether lambda_min(sum_l A_l A_l^T (x) B_l^T B_l) >= least."""
-    with arithmetic() as flint:
+    with _fine() as flint:
         layers = [matrix(flint, W) for W in network.layers]
         below, above = [_identity(flint, network.d_in)], [_identity(flint, network.d_out)]
         for W in layers[:-1]:
