@@ -29,7 +29,7 @@ class Setting:
 
 
 SIZES = {
-    "quick": Setting((3, 10, 100, 1000, 10_000), 10),
+    "quick": Setting((3, 10, 100, 1000, 10_000), 100),
     "full": Setting((3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000), 1000),
 }
 # Name, colour, line style and marker of each way.

@@ -183,10 +183,12 @@ def picture(table: Table) -> Any:
         columns = [(loss, column) for loss in LOSSES for column in ("step_size", "loss_after")]
         for ax, (loss, column) in zip(row, columns, strict=True):
             for name, (colour, style) in STARTS.items():
-                ax.loglog(
-                    *middle(table, activation, loss, name, column), style, color=colour, marker="o", ms=4, label=name
-                )
-            what = "largest stable step" if column == "step_size" else "loss it ends at"
+                depths, values = middle(table, activation, loss, name, column)
+                ax.loglog(depths, values, style, color=colour, marker="o", markersize=4, label=name)
+                if column == "step_size" and (none := np.isnan(values)).any():
+                    # Drawn below all steps that were tried.
+                    ax.plot(depths[none], np.full(none.sum(), 0.5 ** (HALVINGS + 1)), "x", color=colour)
+            what = "largest stable step (x: none)" if column == "step_size" else "loss it ends at"
             ax.set(title=f"{activation}, {loss} loss: {what}", xlabel="depth L")
             ax.title.set_fontsize(9)
     handles = panels[0, 0].get_legend_handles_labels()
