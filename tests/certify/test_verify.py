@@ -119,7 +119,7 @@ def test_another_network_or_other_data_are_refused(kind):
         "signs": changed(made, network=net(network.W, -network.a, network.invariant)),
         "invariants": changed(made, network=net(network.W, np.abs(network.a) * factor, None)),
     }
-    silent = made.loss == made.loss_floor and made.test == "N" and not (network.preactivations(data.X) > 0).any()
+    silent = made.loss == made.limit_loss and made.test == "N" and not (network.preactivations(data.X) > 0).any()
     for name, each in tampered.items():
         # With no active pair at all, the claim stays true whatever the weights are.
         still_true = silent and name in ("W", "a", "invariants", "X", "signs")

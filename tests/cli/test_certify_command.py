@@ -31,6 +31,17 @@ def test_a_run_that_converges(converging, tmp_path):
     assert (answer["verdict"], answer["verified"], answer["limit_loss"]) == ("converges", True, 0.0)
 
 
+def test_a_flow_that_is_certified_on_the_way():
+    words = ["flow", "--law", "sphere", "--n", 8, "--d", 200, "--width", 12, "--t-end", 1e4, "--certify"]
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    assert "converges  the loss tends to 0" in result.stdout
+    answer = json.loads(run(*words, "--json").stdout)
+    assert (answer["outcome"], answer["certificate"]["verdict"]) == ("CERTIFIED", "converges")
+    assert answer["t"] < 100
+    assert run(*words[:-2], 0.001, "--certify", "--width", 1).exit_code == 1
+
+
 def test_an_earlier_output_time(converging):
     start, end = (json.loads(run("certify", converging, "--when", when, "--json").stdout) for when in (0, -1))
     assert start["loss"] > end["loss"]

@@ -120,7 +120,9 @@ class Surroundings:
         active, inactive = state.z > zeta, state.z < -zeta
         certain = np.asarray(active[:, live] + state.slope * inactive[:, live], np.float64)
         moved = np.where(inactive, state.slope * zeta, zeta)[:, live]
-        drift = min(norm(moved) ** 2, float(moved.sum(axis=0).max(initial=0.0) * moved.sum(axis=1).max()))
+        # The energy is shared: the neurons together move by no more than sqrt(p R T).
+        together = X * math.sqrt(state.p * self.residual * T) + norm(state.z_error)
+        drift = min(norm(moved) ** 2, together**2, float(moved.sum(axis=0).max(initial=0.0) * moved.sum(axis=1).max()))
         room = (1 + gamma(2 * state.p * state.n)) / state.p
         return Tube(T, low, high, zeta, certain, ~(active | inactive), above(drift * room))
 

@@ -144,7 +144,7 @@ def _confirmed(claim: _Claim, kernel: Kernel, network: ShallowNetwork, exact: bo
     level = float(np.sum(kernel.data.y[claim.stuck] ** 2))
     if claim.verdict != ("stuck" if level > 0 else "converges") or claim.limit is None:
         return False
-    if not (_same_loss(claim, state, kernel) and _same_floor(claim, kernel.data) and claim.limit == claim.floor):
+    if not (_same_loss(claim, state, kernel) and _same_floor(claim, kernel.data) and _same_limit(claim)):
         return False
     return _follows(claim, pull, state, live)
 
@@ -226,7 +226,12 @@ def _same_loss(claim: _Claim, state: Enclosure, kernel: Kernel) -> bool:
     return bool(abs(claim.loss - R**2 / (2 * data.n)) <= 1e-9 * claim.loss + error * (2 * R + error) / (2 * data.n))
 
 
+def _same_limit(claim: _Claim) -> bool:
+    """Whether the limit is the floor, which is rounded down."""
+    return claim.limit is not None and 0 <= claim.limit - claim.floor <= 1e-12 * claim.limit
+
+
 def _same_floor(claim: _Claim, data: Dataset) -> bool:
-    """Whether the floor of the loss is what the labels of the stuck samples alone cost."""
+    """Whether the floor of the loss is what the labels of the stuck samples alone cost, rounded down."""
     floor = np.sum(data.y[claim.stuck].astype(Real) ** 2) / (2 * data.n)
-    return bool(abs(claim.floor - floor) <= (data.n + 8) * _DOUBLE * floor)
+    return bool(floor * (1 - 1e-12) <= claim.floor <= floor * (1 + 8 * UNIT))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 import sys
 from enum import StrEnum
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -60,7 +62,10 @@ class Activation(StrEnum):
 
 _Kinds = TypeVar("_Kinds", Init, LinearInit)
 # Options that a deep linear network does not have.
-_SHALLOW = ("data", "law", "n", "d", "width", "activation", "slope", "accept_contradictions", "threads", "report")
+_SHALLOW = (
+    *("data", "law", "n", "d", "width", "activation", "slope"),
+    *("certify", "accept_contradictions", "threads", "report"),
+)
 
 
 def flow(
@@ -97,6 +102,12 @@ def flow(
     t_end: Annotated[float, typer.Option(help="Time to flow to.")] = 100.0,
     rtol: Annotated[float, typer.Option(help="Relative tolerance.")] = 1e-6,
     loss_below: Annotated[float | None, typer.Option(help="Stop at this loss; exit code 1 if not reached.")] = None,
+    certify: Annotated[
+        bool,
+        typer.Option(
+            "--certify", help="Stop once it is proved what becomes of the run; exit code 1 if it is not to 0."
+        ),
+    ] = False,
     accept_contradictions: Annotated[
         bool,
         typer.Option("--accept-contradictions", help="Flow even if equal inputs carry different labels."),
@@ -116,6 +127,8 @@ def flow(
 
       thalweg flow --law sphere --n 60 --d 2000 --t-end 120 --out run.npz
 
+      thalweg flow --law sphere --n 60 --d 2000 --t-end 1e4 --certify
+
       thalweg flow --law orthogonal --n 500 --loss-below 1e-6 --json
 
       thalweg flow --model deep-linear --depth 1000 --init zas --target random --t-end 3
@@ -133,15 +146,17 @@ def flow(
     data_seed, start_seed = check.seed_sequence("thalweg flow", seed).spawn(2)
     dataset = _data(data, target, law, n, d, data_seed)
     network = _start(_one_of(Init, init), dataset.d, width, start_seed, activation, slope)
-    from .. import LossBelow
+    from .. import Certified, LossBelow
+    from .. import certify as prove
     from .. import flow as follow
 
+    conditions = [*([LossBelow(loss_below)] if loss_below is not None else []), *([Certified()] if certify else [])]
     traj = follow(
         network,
         dataset,
         t_end=t_end,
         rtol=rtol,
-        stop=None if loss_below is None else LossBelow(loss_below),
+        stop=reduce(or_, conditions) if conditions else None,
         progress=not as_json,
         threads=threads,
         accept_contradictions=accept_contradictions,
@@ -153,14 +168,19 @@ def flow(
         from ..report import write
 
         saved.append(write(traj, report, title=f"Gradient flow on {dataset.name}", command=_command()))
+    certificate = prove(traj.final, dataset) if certify else None
+    proof = {"certificate": certificate.to_dict()} if certificate else {}
     if as_json:
-        print_json(in_numbers(traj) | {"saved": [str(path) for path in saved]})
+        print_json(in_numbers(traj) | proof | {"saved": [str(path) for path in saved]})
     else:
         typer.echo(str(traj))
+        if certificate:
+            typer.echo(str(certificate))
         if saved:
             say("saved", ", ".join(str(path) for path in saved))
     missed = loss_below is not None and traj.loss[-1] > loss_below
-    if missed or traj.outcome.failed or traj.outcome is Outcome.INTERRUPTED:
+    unproved = certificate is not None and certificate.verdict != "converges"
+    if missed or unproved or traj.outcome.failed or traj.outcome is Outcome.INTERRUPTED:
         raise typer.Exit(1)
 
 
