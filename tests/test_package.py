@@ -23,7 +23,7 @@ HEAVY = [
 
 
 # Packages that are imported by another name.
-IMPORT_NAMES = {"flint": "python-flint", "sklearn": "scikit-learn"}
+IMPORT_NAMES = {"dask_jobqueue": "dask-jobqueue", "flint": "python-flint", "sklearn": "scikit-learn"}
 
 
 def modules_after(statement: str) -> list[str]:

@@ -13,7 +13,7 @@ Examples
 True
 """
 
-from . import curvature, data, init, plot, report
+from . import curvature, data, init, plot, report, stats, study
 from ._descent_outcome import DescentOutcome
 from ._errors import InputError, MissingExtraError
 from ._outcome import Outcome
@@ -57,4 +57,6 @@ __all__ = [
     "init",
     "plot",
     "report",
+    "stats",
+    "study",
 ]

@@ -18,6 +18,7 @@ from .descend import descend
 from .doctor import doctor
 from .figure import figure
 from .flow import flow
+from .study import study
 
 __all__ = ["app", "main"]
 
@@ -47,6 +48,7 @@ app.command()(descend)
 app.command()(check)
 app.command()(certify)
 app.command()(figure)
+app.add_typer(study, name="study")
 app.command()(doctor)
 
 

@@ -1,0 +1,103 @@
+"""A study as a plain SLURM array: every job computes its share and leaves the chunks in the inbox of the store."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from pathlib import Path
+
+from .. import _validate as check
+from .._errors import InputError
+from .._files import write_text
+from .cell import Cell
+from .chunk import file_name
+from .progress import costs_of
+from .runner import CHUNK_SECONDS
+from .spec import Study
+from .store import Store
+from .work import Task, perform
+
+_SCRIPT = """#!/bin/bash
+#SBATCH --job-name={name}
+#SBATCH --array=0-{last}
+#SBATCH --cpus-per-task=1
+#SBATCH --mem=2G
+#SBATCH --time=24:00:00
+# Adapt memory, time and partition; submit with: sbatch {script}
+# A job that is submitted again goes on where it stopped. When some or all jobs are done, merge their results, and
+# compute what is still missing, with: thalweg study resume {store}
+exec thalweg study array-task {store} "$SLURM_ARRAY_TASK_ID"
+"""
+
+
+def export_array(study: Study, store: str | Path, jobs: int) -> Path:
+    """Write the script and the task list of a SLURM array that makes what a store is missing.
+
+    Parameters
+    ----------
+    study : Study
+        Adaptive designs export the trials that can be chosen already; resume, and export again.
+    store : path
+        Made if need be; the jobs must see it under the same path.
+    jobs : int
+        Jobs in the array; each gets tasks spread over all cells.
+
+    Returns
+    -------
+    path
+        The script, in the folder `array` of the store.
+    """
+    jobs = check.positive_int("export_array", "jobs", jobs)
+    with Store.writing(store, study) as opened:
+        tasks = _tasks(opened)
+        if not tasks:
+            raise InputError(f"Nothing is left to export: the store {str(store)!r} has every trial asked for.")
+        jobs = min(jobs, len(tasks))
+        folder = opened.folder.resolve()
+        for each in (folder / "array", folder / "inbox"):
+            each.mkdir(exist_ok=True)
+        lines = [json.dumps([dataclasses.asdict(task) for task in tasks[job::jobs]]) for job in range(jobs)]
+        write_text("export_array", folder / "array" / "tasks.jsonl", "\n".join(lines) + "\n")
+        script = folder / "array" / "submit.sh"
+        names = {"name": shlex.quote(f"thalweg-{study.name}"), "store": shlex.quote(str(folder)), "script": script}
+        return write_text("export_array", script, _SCRIPT.format(last=jobs - 1, **names))
+
+
+def run_array_task(store: str | Path, job: int) -> tuple[int, list[str]]:
+    """Compute the tasks of one job of the array, those whose chunks are there left out.
+
+    Returns
+    -------
+    int, list of str
+        Trials made, and what trials that raised said.
+    """
+    folder = Path(store)
+    try:
+        lines = (folder / "array" / "tasks.jsonl").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise InputError(f"{str(store)!r} holds no task list. Write it with: thalweg study export-array.") from None
+    if not 0 <= job < len(lines):
+        raise check.fail("array-task", "job", f"be 0 to {len(lines) - 1}", job)
+    made, problems = 0, []
+    for each in json.loads(lines[job]):
+        task = Task(**each | {"cell": Cell(**each["cell"])})
+        name = file_name(task.cell, task.first, task.last - task.first)
+        if (folder / "inbox" / name).exists() or (folder / "chunks" / name).exists():
+            continue
+        done = perform(task)
+        if done.chunk is not None:
+            done.chunk.save(folder / "inbox")
+            made += len(done.chunk.trials)
+        if done.error is not None:
+            problems.append(done.error)
+    return made, problems
+
+
+def _tasks(store: Store) -> list[Task]:
+    """Cut what is missing into chunks, of a length that the timings in the store suggest."""
+    costs, tasks = costs_of(store), []
+    for cell, first, last in store.to_make():
+        count = max(int(CHUNK_SECONDS / (costs.seconds(cell) or 1.0)), 1)
+        tasks += [Task(store.study.seed, cell, k, min(k + count, last)) for k in range(first, last, count)]
+    return tasks
