@@ -170,7 +170,7 @@ def read(table: Table) -> str:
         "at the largest step 2^-k, k = 0, 1, ..., at which the loss never rises above that of the start. Median losses "
         f"at depth {deepest}, best first. {' '.join(sentences)} A toy: one width, one data set, few iterations, "
         "training loss only. Without its scalars Fixup is the same start as ZAS with Fixup's scaling. Unstable: "
-        f"no step down to 2^-{HALVINGS} would do for the median seed."
+        f"no step down to 2^-{HALVINGS} would do for every seed."
     )
 
 
