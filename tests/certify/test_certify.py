@@ -72,13 +72,12 @@ def test_more_samples_than_inputs_are_certified_near_the_end(slope):
 
 def test_dying_samples_are_certified_with_the_exact_limit():
     """N or N1 in runs of few neurons; where N does, the run ends at the limit to 1e-9."""
-    exact = floors = 0
+    exact = 0
     for seed in range(12):
         data, network = tw.data.sphere(8, 20, seed=seed), tw.init.dominated(20, 3, seed=100 + seed)
         certificate = tw.certify(states(network, data, [0.0, 200.0])[-1], data)
         if certificate.verdict != "stuck":
             continue
-        floors += certificate.limit_loss is None
         if certificate.limit_loss is not None:
             exact += 1
             end = tw.flow(certificate.network, data, t_end=2000.0, times=[2000.0], progress=False)
@@ -154,9 +153,9 @@ def test_near_realizable_labels_beyond_capacity_are_never_certified():
 def test_the_rule_that_the_loss_is_below_1_over_2n_is_not_enough():
     """d = 1, x = (1, 2), y = (1.5, 2): every run ends at 2 n L = 0.2 < 1."""
     data, network = tw.Dataset([[1.0], [2.0]], [1.5, 2.0]), tw.ShallowNetwork([[1.0]], [1.1])
-    for state in states(network, data, [0.0, 1.0, 10.0, 1000.0]):
-        assert tw.certify(state, data).verdict != "converges"
-    assert state is not None
+    path = states(network, data, [0.0, 1.0, 10.0, 1000.0])
+    assert {tw.certify(state, data).verdict for state in path} <= {"undecided", "stuck"}
+    assert path[-1].loss(data) == pytest.approx(0.2 / 4)
 
 
 def test_the_counterexample_without_domination_is_stuck_and_its_dominated_twin_converges():
@@ -178,6 +177,30 @@ def test_contradicting_labels_never_converge():
     data, network = tw.Dataset([[1.0, 0.0], [1.0, 0.0]], [1.0, 1.001]), tw.init.dominated(2, 6, seed=1)
     for state in states(network, data, [0.0, 10.0, 1000.0], accept_contradictions=True):
         assert tw.certify(state, data).verdict != "converges"
+
+
+def test_a_neuron_of_zero_weights_is_no_obstacle():
+    data, network = tw.Dataset(np.eye(2), [1.49, -1.0]), tw.ShallowNetwork([[1.0, -0.5], [0.0, 0.0]], [3.0, 0.0])
+    certificate = tw.certify(network, data)
+    assert (certificate.test, certificate.stuck.tolist()) == ("N", [1])
+    assert certificate.verify()
+    check_certificate(certificate)
+
+
+@pytest.mark.parametrize(
+    ("W", "a", "invariant", "y"),
+    [
+        ([[1e-162]], [-1e-163], None, [1.0]),  # squares underflow: the sign of c would be lost
+        ([[1e-170]], [0.0], None, [1.0]),
+        ([[1.0]], [-(1 - 4e-7)], [0.0], [1.0]),  # an invariant that is not that of the weights
+        ([[1e150]], [1e150], None, [1.0]),
+        ([[1.0]], [2.0], None, [1e200]),
+        ([[1.0]], [2.0], None, [1e-200]),
+    ],
+)
+def test_what_float64_cannot_tell_is_refused(W, a, invariant, y):
+    with pytest.raises(tw.InputError):
+        tw.certify(tw.ShallowNetwork(W, a, invariant=invariant), tw.Dataset([[1.0]], y))
 
 
 @bounded
@@ -292,6 +315,17 @@ def test_a_stuck_run_stops_as_well():
     traj = tw.flow(network, data, t_end=1e4, stop=tw.Certified() | tw.Stationary())
     assert traj.outcome is tw.Outcome.CERTIFIED_STUCK
     assert tw.certify(traj.final, data).verdict == "stuck"
+
+
+def test_dead_samples_stop_a_run_whatever_the_residual():
+    """N1 needs nothing of the residual: one negative label, and no neuron of that sign."""
+    data = tw.Dataset(tw.data.sphere(30, 3, seed=1).X, [*[1.0] * 29, -1.0])
+    network = tw.init.dominated(3, 3, seed=1)
+    network = tw.ShallowNetwork(network.W, np.abs(network.a))
+    assert tw.certify(network, data).test == "N1"
+    traj = tw.flow(network, data, t_end=200.0, stop=tw.Certified(), progress=False)
+    assert traj.outcome is tw.Outcome.CERTIFIED_STUCK
+    assert traj.t[-1] < 1
 
 
 def test_the_stop_gives_the_same_run_twice():

@@ -331,3 +331,14 @@ def test_experiment_two_reproduces_the_asymptotic_curvature():
         assert paper[0] <= lower <= engine.curvature() <= upper <= paper[1]
     found = np.sqrt(n) * np.exp(np.log(rows).mean(axis=0))
     np.testing.assert_allclose(found, [0.78, 0.87, 0.35, 18.0], rtol=0.25)
+
+
+@pytest.mark.parametrize("t_end", [100.0, 2000.0])
+def test_a_wrong_neuron_that_all_but_vanishes_does_no_harm(t_end):
+    """a = w = exp(-t): what is left of both is rounding, later not even that."""
+    data, network = tw.Dataset([[1.0]], [1.0]), tw.ShallowNetwork([[1.0]], [-1.0])
+    traj = tw.flow(network, data, t_end=t_end, progress=False)
+    assert traj.loss[-1] == 0.5
+    assert abs(traj.final.a[0]) < 1e-12
+    again = tw.flow(traj.final, data, t_end=1.0, progress=False)
+    assert again.loss[-1] == 0.5

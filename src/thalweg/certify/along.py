@@ -82,9 +82,9 @@ class _Watch(Stop):
             return None
         here = State.of(state.network(), self._geometry)
         tests = [
-            *(early_tests(here) if early else ()),
+            *(early_tests(here) if early and self._geometry.smallest > 0 else ()),
             *((nearby,) if pull and promising(here, pull) else ()),
-            *((dead,) if pull else ()),
+            dead,
         ]
         found = next((found for test in tests if (found := test(here)).holds), None)
         if found is None:
@@ -93,7 +93,7 @@ class _Watch(Stop):
 
     def _due(self, state: RunningState) -> tuple[bool, float]:
         """Say whether the early tests are due, and the others: 0 if not, else a pull that lambda_min(H) is below."""
-        early = state.loss <= self._early and (self._geometry.smallest > 0)
+        early = state.loss <= self._early
         if early:
             self._early = EARLY_FALL * state.loss
         # The residual of a sample without an active neuron is its label to the last bit.

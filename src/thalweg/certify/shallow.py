@@ -11,7 +11,7 @@ from .. import _validate as check
 from ..data.dataset import Dataset
 from ..data.target import Target
 from ..networks.deep_linear import DeepLinearNetwork
-from ..networks.shallow import ShallowNetwork
+from ..networks.shallow import ShallowNetwork, refuse_extremes
 from .base import Finding
 from .certificate import Certificate
 from .early import early_tests
@@ -73,6 +73,7 @@ def certify(
         raise check.fail("certify", "data", "be a Dataset (tw.Dataset(X, y))", type(data).__name__)
     if network.d != data.d:
         raise check.fail("certify", "network", f"have {data.d} inputs, as the data have", f"d = {network.d}")
+    refuse_extremes(network, data)
     state = State.of(network, Geometry(data))
     findings: list[Finding] = []
     for finding in _tests(state):

@@ -26,12 +26,13 @@ def dead(state: State) -> Finding:
     """
     if state.slope:
         return Finding("N1", False, "leaky neurons never die", verdict="stuck")
-    still: BoolArray = np.asarray(state.surely_inactive.all(axis=1), bool)
+    still: BoolArray = np.asarray(state.surely_inactive.all(axis=1) | state.absent, bool)
     if (state.c[~still] < 0).any():
         return Finding("N1", False, "a neuron with |a_j| < |w_j| may change its sign", verdict="stuck")
     hopeless = state.y != 0
     for sign in (-1.0, 1.0):
-        if not still[state.sign == sign].all():
+        # A neuron whose sign is not known, a = 0 at w = 0, counts for both.
+        if not still[state.sign * sign >= 0].all():
             hopeless &= np.sign(state.y) != sign
     stuck = np.flatnonzero(hopeless)
     if not stuck.size:
@@ -63,7 +64,7 @@ def surroundings(state: State) -> Surroundings | str:
     if (state.c < 0).any():
         return f"samples without an active neuron, and |a_j| < |w_j| at neuron {int(np.argmin(state.c))}"
     z, z_error, steps = state.z.copy(), state.z_error.copy(), np.zeros(state.p)
-    for j in np.flatnonzero((z[:, silent] >= -z_error[:, silent]).any(axis=1)):
+    for j in np.flatnonzero((z[:, silent] >= -z_error[:, silent]).any(axis=1) & ~state.absent):
         held = silent[z[j, silent] >= -z_error[j, silent]]
         smallest = smallest_eigenvalue(state.geometry.lowered[np.ix_(held, held)])
         if not smallest > 0:
@@ -73,7 +74,7 @@ def surroundings(state: State) -> Surroundings | str:
         z_error[j] = above(z_error[j] + steps[j] * state.geometry.lengths)
         z_error[j, held] = 0.0
     s = np.maximum(z, 0.0)
-    loose = (z > -z_error)[:, silent] & (z[:, silent] != 0.0)
+    loose = (z >= -z_error)[:, silent] & (z[:, silent] != 0.0)
     if loose.any():
         j, i = np.argwhere(loose)[0]
         return f"neuron {j} is too near its kink on silent sample {silent[i]} to tell its side"
@@ -98,9 +99,7 @@ def woken(around: Surroundings, tube: Tube) -> str | None:
     if not silent.size:
         return None
     near = tube.uncertain[:, silent]
-    # A neuron with a = w = 0 never moves.
-    absent = (state.a_high == 0.0)[:, None]
-    rightful: BoolArray = np.asarray((state.sign[:, None] * np.sign(state.y[silent]) >= 0) & ~absent, bool)
+    rightful: BoolArray = np.asarray(state.sign[:, None] * np.sign(state.y[silent]) >= 0, bool)
     if (near & rightful).any():
         j, i = np.argwhere(near & rightful)[0]
         return f"neuron {j} might reach its kink on sample {silent[i]} and fit it"

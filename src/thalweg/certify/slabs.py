@@ -15,6 +15,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from .base import Finding
 from .geometry import LARGEST
 from .rounding import below
@@ -58,7 +60,7 @@ def nearby(state: State) -> Finding:
     slack = march.exhausted / R if R else math.inf
     if march.ended:
         return Finding(test, False, march.ended, verdict, slack=slack, stuck=stuck)
-    silence = f"; {around.silent.size} samples have no active neuron and get none" if around.silent.size else ""
+    silence = f"; samples without an active neuron ({around.silent.size}) get none" if around.silent.size else ""
     if not around.live.size:
         return Finding(test, True, f"no neuron is active on any sample{silence}", verdict, slack=slack, stuck=stuck)
     return Finding(
@@ -132,6 +134,10 @@ def _no_pull(around: Surroundings, tube: Tube) -> str:
     if features < n:
         return f"{features} parameters cannot move {n} residuals independently"
     loose = int(tube.uncertain[:, around.live].sum())
+    if not loose:
+        return (
+            f"|a_j| of neuron {int(np.argmin(tube.low))} may vanish" if tube.low.min() <= 0 else "the pull may vanish"
+        )
     if tube.budget == 0:
         return f"some combination of residuals has no neuron that pulls on it ({loose} pairs are at their kink)"
     return f"{loose} pairs may reach their kink, too many to be sure that the loss keeps falling"

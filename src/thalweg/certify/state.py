@@ -31,7 +31,8 @@ class State:
     s : array (p, n)
         Activations of z, as computed.
     sign, a_low, a_high, w_low, w_high, c : array (p,)
-        Sign of a_j, bounds of |a_j| and |w_j|, invariants a_j^2 - |w_j|^2.
+        Sign of a_j, bounds of |a_j| and |w_j|, invariants a_j^2 - |w_j|^2. All 0 for a neuron a = w = 0, which
+        never moves.
     y, r, r_error : array (n,)
         Labels, residuals as computed, and bounds of their errors.
     """
@@ -58,7 +59,9 @@ class State:
         z = network.preactivations(data.X)
         w_high = norms(network.W)
         w_low = below(np.maximum(w_high / (1 + 4 * gamma(network.d + 2)) - 2 * math.sqrt(network.d * TINY), 0.0))
-        z_error = above(gamma(network.d + 1) * np.outer(w_high, geometry.lengths)) + network.d * TINY
+        w_high[~network.W.any(axis=1)] = 0.0
+        z_error = above(gamma(network.d + 1) * np.outer(w_high, geometry.lengths))
+        z_error += np.where(w_high > 0, network.d * TINY, 0.0)[:, None]
         size = np.abs(network.a)
         # |a| from the invariant: a^2 lies between c + |w|^2 for the two bounds of |w|, of which c may be negative.
         cancelled = 8 * UNIT * (np.abs(c) + w_high**2)
@@ -87,6 +90,11 @@ class State:
     def residual_norm(self, samples: IntArray | slice = slice(None)) -> float:
         """Return an upper bound of |r| over some samples."""
         return norm((np.abs(self.r) + self.r_error)[samples])
+
+    @property
+    def absent(self) -> BoolArray:
+        """Neurons (p,) with a = w = 0."""
+        return (self.a_high == 0) & (self.w_high == 0)
 
     @property
     def surely_active(self) -> BoolArray:

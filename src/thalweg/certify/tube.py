@@ -7,7 +7,8 @@ none), tau = (1/n) int |r| dt the budget used so far, and T a budget. As long as
   at most T sup |s_j|; where c_j >= 0, |a_j| >= sqrt(c_j).
 - z_ji moves by at most zeta_ji = min(T sup|a_j| |K_i o mask_j|, sqrt(p R T) |x_i|): the impulses of the pairs that
   may be active, and the energy there is: sum_j int (|w_j'|^2 + a_j'^2) dtau <= p R in this time, so that no path in
-  (W, a) is longer than sqrt(p R T).
+  (W, a) is longer than sqrt(p R T). For a neuron that may slide on a silent sample, whose force is not part of the
+  budget, |X|_2 |x_i| takes the place of |K_i o mask_j|: sliding only projects what the live samples pull.
 - Hence pairs are certainly active, certainly inactive, or uncertain, and for every r, with q_j = r on the certain
   active pairs C_j, 0 on the certain inactive ones, and *anything* on the uncertain ones U_j (a sliding pair has
   (K q_j)_i = 0, which is the minimum over q_i; others have r_i or 0),
@@ -110,6 +111,7 @@ class Surroundings:
         while True:
             rows = np.sqrt(mask[:, live] @ squared * (1 + gamma(state.n + 2))) + spill * geometry.lengths
             touching = mask[:, self.silent].any(axis=1)
+            # Of a neuron held on a silent sample only |w_j'| is known: that force projects the pull of the live ones.
             rows[touching] = X * geometry.lengths
             zeta = above(np.minimum(T * high[:, None] * rows, energy)) + above(state.z_error)
             # For leaky ReLU inactive pairs push as well.
@@ -124,7 +126,8 @@ class Surroundings:
         together = X * math.sqrt(state.p * self.residual * T) + norm(state.z_error)
         drift = min(norm(moved) ** 2, together**2, float(moved.sum(axis=0).max(initial=0.0) * moved.sum(axis=1).max()))
         room = (1 + gamma(2 * state.p * state.n)) / state.p
-        return Tube(T, low, high, zeta, certain, ~(active | inactive), above(drift * room))
+        uncertain = ~(active | inactive | state.absent[:, None])
+        return Tube(T, low, high, zeta, certain, uncertain, above(drift * room))
 
     def _output_weights(self, angle: float, T: float, X: float) -> tuple[FloatArray, FloatArray]:
         state = self.state

@@ -32,6 +32,9 @@ class _Verbs(TyperGroup):
         except (InputError, MissingExtraError) as error:
             typer.echo(f"thalweg: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(2) from None
+        except MemoryError:
+            typer.echo("thalweg: that takes more memory than there is. Ask for less.", err=True)
+            raise typer.Exit(2) from None
 
 
 app = typer.Typer(

@@ -18,7 +18,7 @@ from .._typing import FloatArray
 from ..data.dataset import Dataset
 from ..data.target import Target
 from ..networks.deep_linear import DeepLinearNetwork
-from ..networks.shallow import ShallowNetwork
+from ..networks.shallow import ShallowNetwork, refuse_extremes
 from .engine import Engine
 from .interrupt import DeferredInterrupt
 from .progress import Progress
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from .linear import LinearTrajectory
 
 EPS = float(np.finfo(np.float64).eps)
-# Beyond this, products of four residuals or outputs overflow.
-LARGEST = 1e70
 
 
 @overload
@@ -177,14 +175,7 @@ def _checked(
         raise check.fail("flow", "data", "be a Dataset (tw.Dataset(X, y))", type(data).__name__)
     if network.d != data.d:
         raise check.fail("flow", "network", f"have {data.d} inputs, as the data have", f"d = {network.d}")
-    lengths = np.sqrt(np.maximum(network.a**2 - network.invariant, 0.0))  # |w_j|
-    with np.errstate(over="ignore"):
-        reach = float(np.abs(data.y).max() + data.norms.max() * np.mean(np.abs(network.a) * lengths))
-    if not reach <= LARGEST:
-        raise InputError(
-            f"Labels and outputs may be as large as {reach:.0e}, too large for products of them in float64. "
-            "Rescale the labels, the inputs or the network."
-        )
+    refuse_extremes(network, data)
     end = check.real("flow", "t_end", t_end, above=0.0)
     check.real("flow", "rtol", rtol, at_least=1e-12, at_most=1e-2)
     check.one_of("flow", "kernel", kernel, ("numba", "numpy"))

@@ -12,7 +12,7 @@ import numpy as np
 from .._outcome import Outcome
 from .._typing import FloatArray, IntArray, ModeArray
 from ..data.dataset import Dataset
-from ..networks.shallow import ShallowNetwork
+from ..networks.shallow import INVARIANT_SLACK, SMALLEST, ShallowNetwork
 from .audit import Audit
 from .conditioning import Conditioning
 
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 def rebuild(start: ShallowNetwork, data: Dataset, moved: FloatArray, a: FloatArray) -> ShallowNetwork:
     """Return the network whose hidden weights moved from `start` as `Snapshots` describes."""
     W = start.W + (moved if data.d <= data.n else np.asarray((data.X.T @ moved.T).T))
+    # Of a neuron that has all but vanished, a and w keep the rounding of what they were: a follows from w.
+    squares, c = np.einsum("jk,jk->j", W, W), start.invariant
+    apart = np.abs(a * a - squares - c) > 0.1 * INVARIANT_SLACK * (a * a + squares)
+    a = np.where(apart, np.copysign(np.sqrt(np.maximum(c + squares, 0.0)), a), a)
+    gone = np.maximum(np.abs(a), np.abs(W).max(axis=1)) < SMALLEST
+    a[gone], W[gone] = 0.0, 0.0
     return start.replace(W=W, a=a, invariant=start.invariant)
 
 

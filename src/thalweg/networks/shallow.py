@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 _FORMAT = "thalweg-shallow-network-1"
 # A given invariant may differ from a^2 - |w|^2 by the rounding of a long run, not by more.
-_INVARIANT_SLACK = 1e-6
+INVARIANT_SLACK = 1e-9
+# Squares of smaller weights would underflow, and with them the sign of a^2 - |w|^2.
+SMALLEST = 1e-140
+# Beyond this, products of four residuals or outputs overflow.
+LARGEST = 1e70
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,13 +88,18 @@ class ShallowNetwork:
         with np.errstate(over="ignore"):
             if not np.isfinite(a * a + squares).all():
                 raise check.fail(owner, "W", "have weights whose squares are float64: rescale them", "an overflow")
+        sizes = np.maximum(np.abs(a), np.abs(W).max(axis=1))
+        faint = (sizes > 0) & (sizes < SMALLEST)
+        if faint.any():
+            must = f"have no neuron that is not 0 but below {SMALLEST:g}, whose squares underflow: rescale, or take 0"
+            raise check.fail(owner, "W", must, f"{sizes[faint][0]:g} at neuron {int(np.argmax(faint))}")
         if self.invariant is None:
             invariant = a * a - squares
         else:
             invariant = check.real_array(owner, "invariant", self.invariant, 1)
             if invariant.shape != a.shape:
                 raise check.fail(owner, "invariant", f"have shape {a.shape}", f"shape {invariant.shape}")
-            gap = np.abs(a * a - squares - invariant) - _INVARIANT_SLACK * (a * a + squares)
+            gap = np.abs(a * a - squares - invariant) - INVARIANT_SLACK * (a * a + squares)
             if (gap > 0).any():
                 worst = int(np.argmax(gap))
                 got = f"{invariant[worst]} against {a[worst] ** 2 - squares[worst]} at neuron {worst}"
@@ -189,3 +198,18 @@ class ShallowNetwork:
         kind = self.activation if not self.slope else f"{self.activation}({self.slope:g})"
         dominated = int((self.invariant >= 0).sum())
         return f"ShallowNetwork(p={self.p}, d={self.d}, {kind}, dominated {dominated}/{self.p})"
+
+
+def refuse_extremes(network: ShallowNetwork, data: Dataset) -> None:
+    """Refuse labels and outputs whose products leave the range of float64."""
+    lengths = np.sqrt(np.maximum(network.a**2 - network.invariant, 0.0))  # |w_j|
+    with np.errstate(over="ignore"):
+        largest = float(np.abs(data.y).max())
+        reach = float(largest + data.norms.max() * np.mean(np.abs(network.a) * lengths))
+    if not reach <= LARGEST:
+        raise InputError(
+            f"Labels and outputs may be as large as {reach:.0e}, too large for products of them in float64. "
+            "Rescale the labels, the inputs or the network."
+        )
+    if 0 < largest < SMALLEST:
+        raise InputError(f"All labels are below {SMALLEST:g}: their squares underflow. Rescale them.")

@@ -134,7 +134,7 @@ class Comparison:
     @property
     def holds(self) -> bool:
         """Whether the run obeys the theorem at every output time, within the tolerance."""
-        return bool(np.isfinite(self.computed).all()) and self.violation <= self.tolerance
+        return self.computed.size > 0 and bool(np.isfinite(self.computed).all()) and self.violation <= self.tolerance
 
 
 @dataclass(frozen=True)

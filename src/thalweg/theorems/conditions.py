@@ -157,7 +157,8 @@ def _weaken(s: ShallowSetting, failed: Hypothesis) -> list[Repair]:
     count = supported(s.data).size if s.n <= _SAMPLES else 0
     if count:
         text = (
-            f"keep the {count} of {s.n} samples that interact least (theorems.conditions.supported), with a small start"
+            f"keep the {count} of {s.n} samples that interact least, thalweg.theorems.conditions.supported(data), "
+            "with a small start"
         )
         found.append(Repair(failed.name, text, count))
     need = inputs_needed(s.data)

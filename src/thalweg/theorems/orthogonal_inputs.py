@@ -52,7 +52,6 @@ class OrthogonalInputs(ShallowTheorem):
             probability(setting, conditions.chance(setting)),
             *decay(setting, setting.starts.rate_a),
             Guarantee("final rate", slowest, "of order 1/n: what the curvature is at least in the end"),
-            Guarantee("1/sqrt(n)", 1 / math.sqrt(n), "the order that the final rate can reach"),
         )
 
     def compare(self, traj: Trajectory) -> tuple[Comparison, ...]:

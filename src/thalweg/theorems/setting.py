@@ -21,6 +21,8 @@ _WORK = 1e10
 _MOST_DRAWS = 5000
 # A random number costs as much as some tens of multiplications.
 _DRAWING = 30
+# Wider networks are not drawn: their weights would not fit into memory.
+WIDEST = 10**8
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ class ShallowSetting:
         owner = "check"
         if not isinstance(self.data, Dataset):
             raise check.fail(owner, "data", "be a Dataset (tw.Dataset(X, y))", type(self.data).__name__)
-        check.real(owner, "epsilon", self.epsilon, above=0.0, below=1.0)
+        check.real(owner, "epsilon", self.epsilon, at_least=1e-280, below=1.0)
         check.one_of(owner, "init", self.init, INITS)
         if self.draws is not None:
             check.positive_int(owner, "draws", self.draws)
@@ -63,6 +65,7 @@ class ShallowSetting:
             if self.width is None:
                 raise check.fail(owner, "width", "be given (or a network)", "None")
             object.__setattr__(self, "width", check.positive_int(owner, "width", self.width))
+            check.real(owner, "width", self.width, at_most=WIDEST)
             self.draw_network(np.random.SeedSequence(0), d=1)  # refuses a bad activation or slope
             return
         if not isinstance(network, ShallowNetwork):
