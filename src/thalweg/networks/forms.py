@@ -90,10 +90,15 @@ class BalancedHidden:
         """N = L - 1."""
         return self.depth - 1
 
+    def margin(self) -> float:
+        """Return a lower bound of lambda_min(-D), which H never falls below; it does not owe its sign to rounding."""
+        top = float(np.linalg.eigvalsh(self.V.T @ self.V - self.H)[-1])
+        return -top - 8 * len(self.H) * EPS * float(np.linalg.norm(self.V) ** 2 + np.linalg.norm(self.H))
+
     def network(self) -> DeepLinearNetwork:
         """Return a network of this form, its hidden layers in the basis in which all but the first are equal."""
         values, Z = np.linalg.eigh(self.H)
-        M = (Z * np.sqrt(values)) @ Z.T
+        M = (Z * np.sqrt(np.maximum(values, 0.0))) @ Z.T
         layers, repeats = [M @ self.Q, M, self.V], [1, self.hidden - 1, 1]
         return DeepLinearNetwork(*zip(*((W, n) for W, n in zip(layers, repeats, strict=True) if n), strict=True))
 
@@ -114,7 +119,11 @@ def zero_asymmetric(network: DeepLinearNetwork) -> ZeroAsymmetric | None:
 
 
 def balanced_hidden(network: DeepLinearNetwork) -> BalancedHidden | None:
-    """Recognise square, invertible, mutually balanced layers below an arbitrary last one."""
+    """Recognise square, mutually balanced layers below an arbitrary last one that stay invertible along the flow.
+
+    Two or more do if they are invertible now, as their singular values change by a factor of themselves. A lone one
+    can become singular unless D = V^T V - H is negative definite.
+    """
     *hidden, (V, last) = network.runs
     if last > 1:
         hidden = [*hidden, (V, last - 1)]
@@ -129,7 +138,8 @@ def balanced_hidden(network: DeepLinearNetwork) -> BalancedHidden | None:
     Q = np.eye(len(H))
     for W, count in hidden:
         Q = np.linalg.matrix_power(_polar(W), count) @ Q
-    return BalancedHidden(network.depth, V, H, Q)
+    form = BalancedHidden(network.depth, V, H, Q)
+    return form if form.hidden > 1 or form.margin() > 0 else None
 
 
 def fully_balanced(network: DeepLinearNetwork) -> bool:

@@ -131,6 +131,66 @@ def test_reduction_of_random_balanced_hidden_layers(seed):
     assert_same(network.transposed(), target, "reduced (V, Q)", rtol=1e-10)
 
 
+DEPTH_2 = {
+    "near-identity": tw.init.near_identity,
+    "xavier": tw.init.xavier,
+    "orthogonal": tw.init.orthogonal,
+    "larger first": lambda L, d, seed: tw.DeepLinearNetwork(
+        [np.eye(d), tw.init.xavier(1, d, scale=0.3, seed=seed).product()]
+    ),
+}
+
+
+@settings(max_examples=24, derandomize=True, deadline=None)
+@given(st.sampled_from(sorted(DEPTH_2)), st.integers(1, 3), st.integers(0, 10**6), st.booleans())
+def test_two_layers_take_no_reduction_that_breaks(start, d, seed, moment):
+    """A lone hidden layer is balanced whatever it is, but nothing keeps it from becoming singular unless D < 0."""
+    network, target, times = DEPTH_2[start](2, d, seed=seed), gaussian_target(d, d, seed, moment), [0.3, 1.0, 3.0, 8.0]
+    traj = flow_deep_linear(network, target, t_end=8.0, times=times, rtol=1e-9)
+    expected = np.array([state.excess for state in all_layers(network, target, times)])[: len(traj)]
+    scale = target.excess(target.Phi)
+    np.testing.assert_allclose(traj.excess, expected, rtol=1e-8, atol=1e-10 * scale)
+    assert len(traj) == len(times) or traj.outcome is tw.Outcome.ROUNDING_FLOOR
+
+
+def test_a_hidden_layer_that_becomes_singular():
+    """At depth 2 w_1 goes through 0 on its way from 0.1 to 1; w_2^2 - w_1^2 is conserved."""
+    times = [1.0, 2.0, 5.0]
+    for pair in ([0.1, -1.0], [-1.0, 0.1], [0.9, -1.0]):
+        run = solve_ivp(
+            lambda t, w: (1 - w[0] * w[1]) * w[::-1],
+            (0, 5),
+            pair,
+            method="DOP853",
+            rtol=1e-13,
+            atol=1e-15,
+            t_eval=times,
+        )
+        start = tw.DeepLinearNetwork([[[w]] for w in pair])
+        traj = flow_deep_linear(start, tw.Target([[1.0]]), t_end=5.0, times=times)
+        np.testing.assert_allclose(traj.excess, 0.5 * (1 - run.y[0] * run.y[1]) ** 2, rtol=1e-5, atol=1e-16)
+
+
+def test_reductions_hand_over_to_all_layers_at_a_saddle():
+    """Singular values of hidden layers, or of the product, fall until too few digits are left to go on with them."""
+    rng = np.random.default_rng([3, 3, 0])
+    hidden = tw.init.balanced_layers(2, 3, seed=0)
+    V, target = 1.5 * rng.normal(size=(3, 3)), tw.Target(rng.normal(size=(3, 3)))
+    reflected = tw.Target(tw.init.orthogonal(2, 3, seed=1).product() @ np.diag([2.0, 1.5, -1.0]))
+    for network, aim in (
+        (tw.DeepLinearNetwork([*hidden.layers, V]), target),
+        (tw.init.orthogonal(2, 3, seed=1), reflected),
+    ):
+        times = np.linspace(1.0, 12.0, 8)
+        traj = flow_deep_linear(network, aim, t_end=12.0, times=times, rtol=1e-9)
+        assert traj.route != "all layers"
+        assert np.linalg.svd(traj.final.layers[0], compute_uv=False)[-1] < 1e-3
+        states = all_layers(network, aim, times)
+        np.testing.assert_allclose(traj.t, times, rtol=1e-15)
+        np.testing.assert_allclose(traj.excess, [state.excess for state in states], rtol=1e-8)
+        np.testing.assert_allclose(traj.final.product(), states[-1].network().product(), atol=1e-8)
+
+
 def test_data_that_do_not_commute_leave_the_reduction():
     target = gaussian_target(3, 3, moment=True)
     assert_same(tw.init.zas(6, 3), target, "reduced (V, Q)")

@@ -38,11 +38,8 @@ def guarantee(network: DeepLinearNetwork, target: Target) -> Guarantee:
         hidden = balanced_hidden(side)
         if hidden is None:
             continue
-        top = float(np.linalg.eigvalsh(hidden.V.T @ hidden.V - hidden.H)[-1])
-        # The difference must not owe its sign to rounding.
-        top += 8 * len(hidden.H) * np.finfo(float).eps * float(np.linalg.norm(hidden.V) ** 2 + np.linalg.norm(hidden.H))
-        if top < 0:
-            rate = float(np.exp(hidden.hidden * np.log(-top))) * least
+        if (margin := hidden.margin()) > 0:
+            rate = float(np.exp(hidden.hidden * np.log(margin))) * least
             return Guarantee(rate, f"balanced layers larger than the {text}: rate (-lambda_max D)^(L-1) lambda_min")
     if target.scale is not None and target.d_in == target.d_out and fully_balanced(network):
         smallest = float(np.linalg.svd(target.Phi, compute_uv=False)[-1])

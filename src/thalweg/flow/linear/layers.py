@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,9 +13,12 @@ from ..._typing import FloatArray
 from ...data.target import Target
 from ...networks.deep_linear import DeepLinearNetwork, imbalance
 from ...networks.products import error_and_gradients, singular_values, squared_norm
-from .route import LinearState, integrate
+from .route import LinearState, Model, integrate
 
 MOST_UNKNOWNS = 5_000_000
+# Reduced variables have an absolute accuracy only. Values below this share of the largest have too few digits to tell
+# when they grow again; in deeper networks they cannot, before times of 1e20 and more.
+_LEAST_SHARE, _REVIVING_DEPTH = 1e-5, 12
 
 
 class LayerModel:
@@ -38,6 +42,10 @@ class LayerModel:
     def velocity(self, t: float, y: FloatArray) -> FloatArray:
         """Return dy/dt."""
         return -np.concatenate([G.ravel() for G in error_and_gradients(self._layers(y), self._target)[1]])
+
+    def resolved(self, y: FloatArray) -> bool:
+        """Whether the layers determine the flow, as they always do."""
+        return True
 
     def state(self, t: float, y: FloatArray) -> LinearState:
         """Read the state of the network off y."""
@@ -64,6 +72,31 @@ class LayerRoute:
     def march(self, t_end: float, times: FloatArray | None, rtol: float) -> Iterator[tuple[LinearState, bool]]:
         """Yield the states; see `Route`."""
         return integrate(self._model, t_end, times, rtol)
+
+
+def spread_is_resolved(values: FloatArray, depth: int) -> bool:
+    """Whether the smallest of these values, known to a share of the largest, has digits enough at this depth."""
+    return depth > _REVIVING_DEPTH or bool(values.min() > _LEAST_SHARE * values.max())
+
+
+def until_unresolved(
+    model: Model, target: Target, t_end: float, times: FloatArray | None, rtol: float
+) -> Iterator[tuple[LinearState, bool]]:
+    """March a reduced model, and all layers from where it ends if it ends before its time."""
+    state = None
+    for state, output in integrate(model, t_end, times, rtol):
+        yield state, output
+    if state is None or state.t >= t_end:
+        return
+    begun, network = state.t, state.network()
+    try:
+        rest = LayerRoute(network, target)
+    except InputError:  # too large to be written out
+        return
+    left = None if times is None else times[times > begun] - begun
+    for later, output in rest.march(t_end - begun, left, rtol):
+        if later.t > 0:
+            yield replace(later, t=min(begun + later.t, t_end)), output
 
 
 def invariants(layers: list[FloatArray]) -> list[FloatArray]:

@@ -10,7 +10,8 @@ from ..._typing import FloatArray
 from ...data.target import Target
 from ...init.balanced_layers import balanced_factors
 from ...networks.deep_linear import DeepLinearNetwork
-from .route import LinearState, integrate
+from .layers import spread_is_resolved, until_unresolved
+from .route import LinearState
 
 
 class ProductModel:
@@ -41,6 +42,10 @@ class ProductModel:
         P, _, Rt, _, pull, kappa = self._frame(y)
         return -(P @ (pull * kappa) @ Rt).ravel()
 
+    def resolved(self, y: FloatArray) -> bool:
+        """Whether the singular values have digits enough for the flow to go on in the product alone."""
+        return spread_is_resolved(np.linalg.svd(y.reshape(self._d, self._d), compute_uv=False), self.depth)
+
     def state(self, t: float, y: FloatArray) -> LinearState:
         """Read the state of the network off y."""
         _, s, _, E, pull, kappa = self._frame(y)
@@ -58,8 +63,9 @@ class ProductRoute:
     why = "all layers are square and balanced, so that their product alone carries the flow"
 
     def __init__(self, network: DeepLinearNetwork, target: Target) -> None:
+        self._target = target
         self._model = ProductModel(network.product(), network.depth, target)
 
     def march(self, t_end: float, times: FloatArray | None, rtol: float) -> Iterator[tuple[LinearState, bool]]:
         """Yield the states; see `Route`."""
-        return integrate(self._model, t_end, times, rtol)
+        return until_unresolved(self._model, self._target, t_end, times, rtol)

@@ -21,7 +21,8 @@ from ...data.target import Target
 from ...networks.deep_linear import DeepLinearNetwork
 from ...networks.forms import BalancedHidden
 from ...networks.products import singular_values
-from .route import LinearState, integrate
+from .layers import spread_is_resolved, until_unresolved
+from .route import LinearState
 
 # exp of this is squared and multiplied in trial steps, which must not overflow.
 _LARGEST_LOG = 150.0
@@ -46,6 +47,10 @@ class PowerRoot:
         """Return d log s/dx."""
         return self.hidden / 2 / np.maximum(self.c + x, 1e-300)
 
+    def resolved(self, x: FloatArray) -> bool:
+        """Whether the eigenvalues of H, which are differences, have digits enough for the flow to go on."""
+        return spread_is_resolved(self.c + x, self.hidden + 1)
+
 
 @dataclass(frozen=True)
 class ExponentialRoot:
@@ -62,6 +67,10 @@ class ExponentialRoot:
     def log_slope(self, x: FloatArray) -> FloatArray:
         """Return d log s/dx."""
         return np.full_like(x, 0.5)
+
+    def resolved(self, x: FloatArray) -> bool:
+        """Whether the flow can go on, as it always can: S has no difference in it."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,10 @@ class ReducedModel:
     def frame(self, y: FloatArray) -> Frame:
         """Evaluate the state y."""
         V, Q = self.unpack(y)
-        x, Z = np.linalg.eigh(self.moved(V))
+        M = self.moved(V)
+        if not np.isfinite(M).all():  # a trial step too far: NaN makes the stepper take a smaller one
+            return Frame(V, Q, *(np.full(A.shape, np.nan) for A in (M, M[0], M, V, V)), np.nan)
+        x, Z = np.linalg.eigh(M)
         s = np.exp(np.minimum(self._root.log_root(x), _LARGEST_LOG))
         product = (V @ Z) * s @ Z.T @ Q
         E = product - self._target.Phi
@@ -135,6 +147,10 @@ class ReducedModel:
         turn = f.Z @ ((f.Z.T @ (G - G.T) @ f.Z) * f.psi) @ f.Z.T
         dV = -(f.pull @ f.Z) * f.s @ f.Z.T
         return np.concatenate([dV.ravel(), (turn @ f.Q).ravel()])
+
+    def resolved(self, y: FloatArray) -> bool:
+        """Whether H has digits enough for the flow to go on in these variables."""
+        return self._root.resolved(np.linalg.eigvalsh(self.moved(self.unpack(y)[0])))
 
     def power(self, f: Frame) -> float:
         """Return -dR/dt, the squared norm of the gradient of all layers."""
@@ -166,7 +182,7 @@ class ReducedRoute:
     def __init__(self, form: BalancedHidden, target: Target, *, transposed: bool) -> None:
         last = "first" if transposed else "last"
         self.why = f"all layers but the {last} are balanced, so that layer and one rotation carry the flow"
-        self._transposed = transposed
+        self._transposed, self._target = transposed, target
         d = len(form.H)
         c = float(np.trace(form.H)) / d
         scalar = np.array_equal(form.H, form.H[0, 0] * np.eye(d))
@@ -176,7 +192,7 @@ class ReducedRoute:
 
     def march(self, t_end: float, times: FloatArray | None, rtol: float) -> Iterator[tuple[LinearState, bool]]:
         """Yield the states; see `Route`."""
-        for state, output in integrate(self._model, t_end, times, rtol):
+        for state, output in until_unresolved(self._model, self._target, t_end, times, rtol):
             if self._transposed:
                 yield _turned(state), output
             else:

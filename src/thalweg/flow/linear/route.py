@@ -70,6 +70,10 @@ class Model(Protocol):
         """Return dy/dt."""
         ...
 
+    def resolved(self, y: FloatArray) -> bool:
+        """Whether the variables determine the flow from here on to enough digits; if not, the integration ends."""
+        ...
+
     def state(self, t: float, y: FloatArray) -> LinearState:
         """Read the state of the network off y."""
         ...
@@ -103,7 +107,7 @@ def integrate(model: Model, t_end: float, times: FloatArray | None, rtol: float)
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # LSODA warns as it gives up, which its status says too
                 solver.step()
-            if solver.status == "failed" or not np.isfinite(solver.y).all():
+            if solver.status == "failed" or not np.isfinite(solver.y).all() or not model.resolved(solver.y):
                 return
             between = solver.dense_output() if wanted and wanted[0] < solver.t else None
             while between is not None and wanted and wanted[0] < solver.t:
