@@ -159,7 +159,7 @@ def sweep(states: int) -> None:
         kind, network, target = draw(seed)
         try:
             network = later(network, target, seed) if number % 2 else network
-        except (np.linalg.LinAlgError, tw.InputError):
+        except tw.InputError:
             counted["flow to the state failed"] += 1
             continue
         with np.errstate(all="ignore"):
@@ -182,7 +182,7 @@ def sweep(states: int) -> None:
                 print(f"NOT VERIFIED: state {number}, {kind}, {found}", flush=True)
         try:
             contradicted = contradictions(problem, flowed, eta, descended)
-        except (np.linalg.LinAlgError, tw.InputError):
+        except tw.InputError:
             counted["flow from the state failed"] += 1
             continue
         for contradiction in contradicted:

@@ -171,7 +171,7 @@ def test_singular_data_are_left_undecided():
 
 def kinds(seed):
     rng = np.random.default_rng(seed)
-    L, d = int(rng.choice([1, 3, 4, 5, 6])), int(rng.integers(1, 5))
+    L, d = int(rng.choice([1, 2, 3, 4, 5, 6])), int(rng.integers(1, 5))
     network = [
         lambda: tw.init.perturbed(
             tw.init.zas(L, d, zero_layer=1 + seed % L), 10.0 ** rng.uniform(-3, 0) / L, seed=seed
