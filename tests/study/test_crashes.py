@@ -61,14 +61,23 @@ def driver(specification, folder):
     return process
 
 
+def wait_for_more_chunks(folder, patience=60.0):
+    """Wait until there are more chunks than now."""
+    before, deadline = len(list(folder.glob("chunks/*.chunk"))), time.monotonic() + patience
+    while len(list(folder.glob("chunks/*.chunk"))) <= before and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 def test_a_driver_killed_at_random_moments(undisturbed, tmp_path):
-    """900 trials of 4 ms; twelve kills, each within the first 0.4 s of work."""
+    """900 trials of 4 ms; twelve kills, every other one after some trials were made, the others wherever it is."""
     specification, folder = tmp_path / "spec.toml", tmp_path / "store"
     specification.write_text(spec("slow_coin", repetitions=300))
     moments, killed, made = random.Random(1), 0, []
-    for _ in range(12):
+    for k in range(12):
         process = driver(specification, folder)
-        time.sleep(moments.uniform(0.0, 0.4))
+        if k % 2:
+            wait_for_more_chunks(folder)
+        time.sleep(moments.uniform(0.0, 0.2))
         process.kill()
         killed += process.wait() == -signal.SIGKILL
         process.stdout.close()

@@ -122,6 +122,10 @@ def run_study(
         return _Driver(opened, crew or serial(), on_progress).drive()
 
 
+class _WorkerDiedError(Exception):
+    """The executor is to be closed, with what is left of it, and another to be opened."""
+
+
 class _Driver:
     """One run."""
 
@@ -142,8 +146,11 @@ class _Driver:
             try:
                 ending = self._refill()
                 while ending is None:
-                    with self._crew.open() as executor:
-                        ending = self._work(executor, interrupt)
+                    try:
+                        with self._crew.open() as executor:
+                            ending = self._work(executor, interrupt)
+                    except _WorkerDiedError:
+                        ending = self._after_loss()
             except KeyboardInterrupt:
                 ending = Ending.INTERRUPTED
         self._show(patience=0.0)
@@ -167,8 +174,8 @@ class _Driver:
                 first = failed + 1
             yield Task(self._store.study.seed, cell, first, last)
 
-    def _work(self, executor: Executor, interrupt: DeferredInterrupt) -> Ending | None:
-        """Work through the queue, and the next ones, on one executor; None if it broke and another is to be opened."""
+    def _work(self, executor: Executor, interrupt: DeferredInterrupt) -> Ending:
+        """Work through the queue, and the next ones, on one executor."""
         flying: dict[Future[Done], Task] = {}
         try:
             while True:
@@ -177,7 +184,11 @@ class _Driver:
                 ahead = 1 if self._limits else self._crew.ahead  # a task that waits is not to be blamed
                 while self._queue and len(flying) < ahead * self._crew.workers and not interrupt.asked:
                     task = self._next_task()
-                    flying[executor.submit(perform, task)] = task
+                    try:
+                        flying[executor.submit(perform, task)] = task
+                    except (BrokenExecutor, OSError) as error:  # a worker died when it was idle, or being born
+                        self._problems.append(f"a worker: {type(error).__name__}: {error}")
+                        raise _WorkerDiedError from None
                 if interrupt.asked:
                     flying = {future: task for future, task in flying.items() if not future.cancel()}
                     if not flying:
@@ -187,18 +198,14 @@ class _Driver:
                 if not all(lived):
                     for future in [future for future in flying if future.done()]:
                         self._keep(future, flying.pop(future))
-                    return self._after_loss()
+                    raise _WorkerDiedError
                 self._show(patience=1.0)
-        except BrokenExecutor as error:  # on submitting
-            self._problems.append(f"{type(error).__name__}: {error}")
-            return self._after_loss()
         except (OSError, InputError) as error:
             said = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
             self._problems.append(said)
-            return Ending.STORE_FAILED
-        finally:
             for future in flying:
                 future.cancel()
+            return Ending.STORE_FAILED
 
     def _after_loss(self) -> Ending | None:
         """Give up, or queue again what is missing."""
