@@ -263,7 +263,9 @@ def test_the_report_prints_verdict_first_and_exports(width, monkeypatch):
     report = tw.check(data=data, width=width)
     lines = str(report).splitlines()
     assert lines[0].startswith("problem   <b>odd & ends</b> [red]: 8 samples x 3000 inputs")
-    assert next(line for line in lines if line.startswith("verdict")).endswith(report.verdict[-20:]) or width == 5
+    shown = next(k for k, line in enumerate(lines) if line.startswith("verdict"))
+    # A long verdict goes on in the lines below.
+    assert "".join(report.verdict.split()) in "".join("".join(lines[shown : shown + 4]).split())
     assert max(map(len, lines)) <= 110
     places = [next(k for k, line in enumerate(lines) if line.startswith(word)) for word in ("verdict", "next")]
     assert places == sorted(places)

@@ -99,7 +99,9 @@ class Certificate:
                 if self.loss_floor > 0
                 else f"  rate     at least {self.rate:.3g}, from L = {self.loss:.3g} on: L <= L(t0) exp(-rate (t - t0))"
             )
-        if math.isfinite(self.radius):
+        if self.radius == 0:
+            lines.append("  path     the weights do not move any more")
+        elif math.isfinite(self.radius):
             lines.append(f"  path     the weights move by no more than {self.radius:.3g} in all")
         if self.decided:
             lines.append(f"  because  {dict(self.reasons)[self.test]}")

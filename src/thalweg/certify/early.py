@@ -100,10 +100,13 @@ def weak_interaction(state: State) -> Finding:
         if kept.min() > best:
             best, delta = float(kept.min()), float(trial)
     if not best > 0:
-        says = (
-            f"the pull of sample {worst[1]} on its neurons is {1 + min(worst[0], 0.0):.3g} times what the others exert"
+        slack = 1 + min(worst[0], 0.0)
+        weaker = (
+            f"the others may pull {1 / slack:.3g} times as much as it does"
+            if slack > 0
+            else "the others may pull far more"
         )
-        return Finding("A", False, says, slack=1 + min(worst[0], 0.0))
+        return Finding("A", False, f"on the neurons of sample {worst[1]} {weaker}", slack=slack)
     return Finding(
         "A",
         True,
