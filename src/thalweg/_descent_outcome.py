@@ -8,6 +8,10 @@ class DescentOutcome(Enum):
 
     STEPS_DONE = "All iterations were made. Continue with tw.descend(traj.final, ...) if you need more."
     LOSS_BELOW = "The loss fell below the level asked for."
+    CERTIFIED = (
+        "Certified: it is proved that gradient descent with this step size converges from here, at a known rate. "
+        "tw.certify(traj.final, target, step_size=...) has the proof."
+    )
     ROUNDING_FLOOR = (
         "The fit is exact: the loss reached the level of rounding in float64. "
         "Take traj.final; there is nothing further to descend to."

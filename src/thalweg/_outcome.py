@@ -10,7 +10,9 @@ class Outcome(Enum):
     LOSS_BELOW = "The loss fell below the level asked for."
     STATIONARY = (
         "The flow has come to rest at a positive loss: a stationary point that is not a fit. "
-        "Look at traj.residuals[-1]; samples no neuron can correct stay; a wider or dominated start covers them."
+        "If the network is shallow, look at traj.residuals[-1]: samples no neuron can correct stay, and a wider or "
+        "dominated start covers them. If it is deep linear, start from tw.init.zas, or perturbed "
+        "(tw.init.perturbed(network, 0.01))."
     )
     CERTIFIED = (
         "Certified: it is proved that the loss tends to 0 from here, at a known rate. "

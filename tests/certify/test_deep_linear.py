@@ -392,6 +392,15 @@ def test_certified_stops_runs_of_deep_linear_networks():
     down = tw.descend(network, target, step_size=0.02, steps=20_000, stop=tw.Certified(step_size=0.02))
     certificate = tw.certify(down.final, target, step_size=0.02)
     assert 0 < down.iteration[-1] < 20_000
+    assert down.outcome is tw.DescentOutcome.CERTIFIED
+    # What is proved of the flow, or of another step size or momentum, is not proved of this descent.
+    for stop, options in [
+        (tw.Certified(), {}),
+        (tw.Certified(step_size=0.02), {"momentum": 0.1}),
+        (tw.Certified(step_size=0.01), {}),
+    ]:
+        other = tw.descend(network, target, step_size=0.02, steps=20_000, stop=stop | tw.WallTime(60), **options)
+        assert other.outcome is tw.DescentOutcome.PREDICATE
     assert certificate.verify()
     with pytest.raises(tw.InputError, match="step_size"):
         tw.flow(tw.init.dominated(5, 3), tw.data.sphere(3, 5, seed=1), t_end=1.0, stop=tw.Certified(step_size=0.1))

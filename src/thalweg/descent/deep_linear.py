@@ -18,7 +18,7 @@ from ..flow.stops import RunningState, Stop, as_stop
 from ..networks.deep_linear import DeepLinearNetwork
 from ..networks.forms import zero_asymmetric
 from .descenders import Descender, LayerDescent, ModeDescent
-from .schedule import ended_by, loss_level, marks
+from .schedule import certified_step, ended_by, loss_level, marks
 from .steps import first_gain, one_step_note, safe_step
 
 # Iterations recorded: the first ones all, then evenly spaced ones.
@@ -92,7 +92,10 @@ def descend_deep_linear(
         descender = LayerDescent(network, target, eta, momentum)
     floor = rounding_floor(target)
     level = max(floor, loss_level(condition) - target.floor)
-    iterations, states, outcome = _run(descender, marks(steps, _FIRST, _EVENLY), eta, condition, level, floor, target)
+    recorded = marks(steps, _FIRST, _EVENLY)
+    # Certificates are of plain gradient descent with the step size they were asked for.
+    proved = certified_step(condition) == eta and momentum == 0.0
+    iterations, states, outcome = _run(descender, recorded, eta, condition, level, floor, target, proved=proved)
     bound, guarantee = _bound(network, target, eta, momentum, states[0].excess, iterations)
     note = one_step_note(form, target, eta) if form is not None else None
     return LinearTrajectory(
@@ -133,6 +136,8 @@ def _run(
     level: float,
     floor: float,
     target: Target,
+    *,
+    proved: bool,
 ) -> tuple[IntArray, list[LinearState], DescentOutcome]:
     """Descend from mark to mark until something ends the run."""
     begun = time.monotonic()
@@ -162,7 +167,7 @@ def _run(
             )
             ended = condition(running)
             if why == 1 or ended is not None:
-                return np.array(at), states, ended_by(ended)
+                return np.array(at), states, ended_by(ended, proved=proved)
             if interrupt.asked:
                 return np.array(at), states, DescentOutcome.INTERRUPTED
     return np.array(at), states, DescentOutcome.STEPS_DONE

@@ -10,6 +10,7 @@ from ..._typing import FloatArray
 from ...data.target import Target
 from ...init.balanced_layers import balanced_factors
 from ...networks.deep_linear import DeepLinearNetwork
+from ...networks.products import singular_values
 from .layers import spread_is_resolved, until_unresolved
 from .route import LinearState
 
@@ -44,7 +45,7 @@ class ProductModel:
 
     def resolved(self, y: FloatArray) -> bool:
         """Whether the singular values have digits enough for the flow to go on in the product alone."""
-        return spread_is_resolved(np.linalg.svd(y.reshape(self._d, self._d), compute_uv=False), self.depth)
+        return spread_is_resolved(singular_values(y.reshape(self._d, self._d)), self.depth)
 
     def state(self, t: float, y: FloatArray) -> LinearState:
         """Read the state of the network off y."""

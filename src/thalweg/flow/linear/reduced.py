@@ -122,9 +122,8 @@ class ReducedModel:
         """Evaluate the state y."""
         V, Q = self.unpack(y)
         M = self.moved(V)
-        if not np.isfinite(M).all():  # a trial step too far: NaN makes the stepper take a smaller one
-            return Frame(V, Q, *(np.full(A.shape, np.nan) for A in (M, M[0], M, V, V)), np.nan)
-        x, Z = np.linalg.eigh(M)
+        # A trial step went too far: NaN throughout makes the stepper take a smaller one.
+        x, Z = np.linalg.eigh(M) if np.isfinite(M).all() else (M[0] * np.nan, M * np.nan)
         s = np.exp(np.minimum(self._root.log_root(x), _LARGEST_LOG))
         product = (V @ Z) * s @ Z.T @ Q
         E = product - self._target.Phi
@@ -150,7 +149,8 @@ class ReducedModel:
 
     def resolved(self, y: FloatArray) -> bool:
         """Whether H has digits enough for the flow to go on in these variables."""
-        return self._root.resolved(np.linalg.eigvalsh(self.moved(self.unpack(y)[0])))
+        x: FloatArray = np.linalg.eigh(self.moved(self.unpack(y)[0]))[0]
+        return self._root.resolved(x)
 
     def power(self, f: Frame) -> float:
         """Return -dR/dt, the squared norm of the gradient of all layers."""
