@@ -90,6 +90,9 @@ def sweep(runs: int) -> None:
             if certificate.decided:
                 outcome = f"run {certificate.verdict}"
         counted[outcome] += 1
+        if (seed + 1) % 100 == 0:
+            certificates = sum(count for name, count in counted.items() if name.startswith("certificates"))
+            print(f"{seed + 1} runs, {certificates} certificates, {false} violations", flush=True)
     for name, count in sorted(counted.items()):
         print(f"{name:24} {count}")
     print(f"{runs} runs, {false} violations")
