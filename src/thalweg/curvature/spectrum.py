@@ -106,7 +106,7 @@ def spectrum(kernel: TangentKernel, count: int | None = None) -> Spectrum:
             values, vectors = values[ends], vectors[:, ends]
     else:
         k = min(count or 6, n // 4)
-        ends = [_lowest(kernel, k), _lanczos(kernel, k, "LA")]
+        ends = [_lowest(kernel, k), lanczos(kernel, k, "LA")]
         values = np.concatenate([end[0] for end in ends])
         vectors = np.hstack([end[1] for end in ends])
     values = np.maximum(values, 0.0)  # H is positive semidefinite: less is rounding
@@ -136,7 +136,7 @@ def extreme_eigenvalues(kernel: TangentKernel) -> tuple[float | None, float]:
     if kernel.n <= DENSE:
         values = np.maximum(np.linalg.eigvalsh(kernel.matrix), 0.0)
         return float(values[0]), float(values[-1])
-    largest = float(_lanczos(kernel, 1, "LA")[0][0])
+    largest = float(lanczos(kernel, 1, "LA")[0][0])
     if kernel.rank_bound < kernel.n:
         return 0.0, largest
     lowest = _lowest(kernel, 1)[0]
@@ -146,7 +146,7 @@ def extreme_eigenvalues(kernel: TangentKernel) -> tuple[float | None, float]:
 def _lowest(kernel: TangentKernel, count: int) -> tuple[FloatArray, FloatArray]:
     """Return the lowest eigenvalues found, ascending, and their eigenvectors."""
     if not kernel.data.is_orthogonal:
-        return _lanczos(kernel, count, "SA")
+        return lanczos(kernel, count, "SA")
     from scipy.linalg import cho_factor, cho_solve
     from scipy.sparse.linalg import LinearOperator
 
@@ -160,10 +160,10 @@ def _lowest(kernel: TangentKernel, count: int) -> tuple[FloatArray, FloatArray]:
         return v - inverse * (s.T @ cho_solve(core, s @ v))
 
     inverted: Any = LinearOperator((kernel.n, kernel.n), matvec=solve, dtype=np.float64)  # pyright: ignore[reportCallIssue]
-    return _lanczos(kernel, count, "LM", sigma=sigma, OPinv=inverted)
+    return lanczos(kernel, count, "LM", sigma=sigma, OPinv=inverted)
 
 
-def _lanczos(kernel: TangentKernel, count: int, which: str, **inverted: Any) -> tuple[FloatArray, FloatArray]:
+def lanczos(kernel: TangentKernel, count: int, which: str, **inverted: Any) -> tuple[FloatArray, FloatArray]:
     """Return eigenvalues, ascending, and eigenvectors at one end; none if they do not converge."""
     from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 

@@ -143,7 +143,7 @@ def flow(
     condition = as_stop(stop).begin(data)
     begun = time.monotonic()
     # Threads share the neurons, matrix products included; more threads inside BLAS would only get in their way.
-    with _blas_libraries().limit(limits=1, user_api="blas"), DeferredInterrupt() as interrupt:
+    with blas_libraries().limit(limits=1, user_api="blas"), DeferredInterrupt() as interrupt:
         engine = engine_for(network, data, rtol, kernel, threads)
         recorder = Recorder(engine, network, data, wanted)
         floor = _rounding_floor(data)
@@ -206,7 +206,7 @@ def engine_for(network: ShallowNetwork, data: Dataset, rtol: float, kernel: str,
 
 
 @cache
-def _blas_libraries() -> Any:
+def blas_libraries() -> Any:
     """Return the controller of the BLAS libraries of NumPy and SciPy; looking for them takes milliseconds."""
     import scipy.linalg  # noqa: F401  brings its BLAS, which the compiled kernels call
     from threadpoolctl import ThreadpoolController

@@ -35,10 +35,10 @@ class Done:
 def perform(task: Task) -> Done:
     """Run the trials of a task. The result does not depend on the process, nor on what ran in it before."""
     from .. import __version__
-    from ..flow.solve import _blas_libraries
+    from ..flow.solve import blas_libraries
 
     records, error = [], None
-    with _blas_libraries().limit(limits=1, user_api="blas"):
+    with blas_libraries().limit(limits=1, user_api="blas"):
         _warm_up(task.cell.method, task.cell.law)
         begun = time.perf_counter()
         for trial in range(task.first, task.last):

@@ -15,7 +15,7 @@ from ..._typing import FloatArray, IntArray
 from ...data.dataset import Dataset
 from ...flow.interrupt import DeferredInterrupt
 from ...flow.progress import Progress
-from ...flow.solve import _blas_libraries as blas_libraries
+from ...flow.solve import blas_libraries
 from ...flow.stops import RunningState, Stop, as_stop
 from ...networks.shallow import ShallowNetwork
 from ..schedule import ended_by, loss_level, marks

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ... import _validate as check
 from ..._descent_outcome import DescentOutcome
 from ...data.dataset import Dataset
-from ...flow.solve import _blas_libraries as blas_libraries
+from ...flow.solve import blas_libraries
 from ...networks.shallow import ShallowNetwork
 from .descender import ShallowDescent
 from .drive import fitting

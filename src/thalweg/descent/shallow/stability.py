@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...curvature import tangent_kernel
-from ...curvature.spectrum import _lanczos as lanczos
+from ...curvature.spectrum import lanczos
 from ...data.dataset import Dataset
 from ...networks.shallow import ShallowNetwork
 
