@@ -9,7 +9,9 @@ import numpy as np
 
 from . import _validate as check
 from .certify import Certificate
+from .data import Dataset
 from .flow import WallTime, flow
+from .networks import ShallowNetwork
 
 # Relative error of a flow at rtol 1e-6, and the share of the largest loss there could be that is only rounding.
 _FLOW_ERROR, _ROUNDING = 1e-3, 1e-20
@@ -47,12 +49,14 @@ def check_certificate(certificate: Certificate, *, horizon: float | None = None,
     if not certificate.decided:
         return
     network, data, rate = certificate.network, certificate.data, certificate.rate
+    if not isinstance(network, ShallowNetwork) or not isinstance(data, Dataset):
+        raise check.fail("check_certificate", "certificate", "be of a shallow network", type(network).__name__)
     end = min(max(20.0 / rate, 1.0), 1e3) if rate else 100.0
     if horizon is not None:
         end = check.real("check_certificate", "horizon", horizon, above=0.0)
     times = end * np.concatenate([[0.0], np.geomspace(1e-4, 1.0, 40)])
     traj = flow(network, data, t_end=end, times=times, rtol=1e-6, progress=False, stop=WallTime(seconds))
-    size = float(np.max(data.y**2)) + _largest_output(certificate) ** 2
+    size = float(np.max(data.y**2)) + _largest_output(network, data) ** 2
     excess = traj.loss - certificate.loss_floor
     found = []
     if excess.min() < -_LIMIT_ERROR * size:
@@ -74,7 +78,6 @@ def check_certificate(certificate: Certificate, *, horizon: float | None = None,
         raise AssertionError(f"{certificate!r}: {'; '.join(found)}")
 
 
-def _largest_output(certificate: Certificate) -> float:
+def _largest_output(network: ShallowNetwork, data: Dataset) -> float:
     """Return what the terms of an output may add up to: rounding is relative to it."""
-    network, data = certificate.network, certificate.data
     return float(data.norms.max() * np.mean(np.abs(network.a) * np.linalg.norm(network.W, axis=1)))

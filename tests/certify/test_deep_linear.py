@@ -17,6 +17,7 @@ from thalweg.certify.linear.near_target import near_target
 from thalweg.certify.linear.nearby import largest_bend, march, nearby, widen
 from thalweg.certify.linear.paths import Paths
 from thalweg.certify.rounding import smallest_singular_value, spectral_norms
+from thalweg.testing import check_certificate
 
 bounded = settings(max_examples=25, deadline=None, derandomize=True)
 SMALL = tw.Target(np.diag([0.01, 0.005]))
@@ -435,3 +436,8 @@ def test_extremes_are_answered():
 def test_bad_input_is_named(arguments, options, message):
     with pytest.raises(tw.InputError, match=message):
         tw.certify(*arguments, **options)
+
+
+def test_the_check_of_shallow_certificates_refuses_others():
+    with pytest.raises(tw.InputError, match="of a shallow network"):
+        check_certificate(tw.certify(tw.init.zas(3, 2), SMALL))

@@ -75,6 +75,43 @@ def test_a_certificate_comes_back_bit_for_bit(kind, tmp_path):
     assert back.verify() == made.verify() == made.decided
 
 
+TARGET = tw.Target(np.diag([0.01, 0.005]))
+REGRESSION = tw.Target.regression(np.random.default_rng(1).normal(size=(9, 3)), np.arange(9.0), name="ages")
+
+
+def near():
+    start, target = tw.init.perturbed(tw.init.zas(4, 3), 0.7, seed=1), tw.Target(np.diag([1.0, -2.0, 1.5]))
+    return tw.certify(tw.flow(start, target, t_end=100.0, stop=tw.LossBelow(1e-7)).final, target)
+
+
+LINEAR = {
+    "A": lambda: tw.certify(tw.init.zas(1000, (3, 1)), REGRESSION),
+    "B": near,
+    "C": lambda: tw.certify(tw.init.zas(3, 2), TARGET, step_size=0.1),
+    "": lambda: tw.certify(tw.init.near_identity(10, 2, scale=0.0), tw.Target(-np.eye(2))),
+}
+
+
+@pytest.mark.parametrize("kind", LINEAR)
+def test_certificates_of_deep_linear_networks_come_back_bit_for_bit(kind, tmp_path):
+    made = LINEAR[kind]()
+    assert made.test == kind
+    back = Certificate.load(made.save(tmp_path / "certificate.json"))
+    for name in FIGURES:
+        assert getattr(back, name) == getattr(made, name)
+    assert bits(back.stuck) == bits(made.stuck)
+    assert {key: list(values) for key, values in made.witness.items()} == back.witness
+    assert ("step_size" in back.witness) == (kind == "C")
+    assert [count for _, count in back.network.runs] == [count for _, count in made.network.runs]
+    for one, other in zip(back.network.runs, made.network.runs, strict=True):
+        assert bits(one[0]) == bits(other[0])
+    for name in ("Phi", "second_moment"):
+        assert bits(getattr(back.data, name)) == bits(getattr(made.data, name))
+    assert (back.data.floor, back.data.name) == (made.data.floor, made.data.name)
+    assert back.explain() == made.explain()
+    assert back.verify() == made.verify() == made.decided
+
+
 @given(st.lists(st.floats(-1e100, 1e100), min_size=4, max_size=4), st.floats(allow_nan=False))
 @settings(max_examples=25, deadline=None, derandomize=True)
 def test_every_float_survives(tmp_path_factory, numbers, figure):
@@ -211,11 +248,44 @@ REPLACED = {
 }
 
 
-@pytest.mark.parametrize("name", REPLACED)
-def test_every_bad_entry_is_refused(name, tmp_path):
-    path = stuck().save(tmp_path / "c.json")
+REPLACED_LINEAR = {
+    "verdict": {"verdict": "stuck"},
+    "test": {"test": "N"},
+    "stuck": {"stuck": [0]},
+    "repeats text": {"network.repeats": "12"},
+    "repeats zero": {"network.repeats": [2, 0]},
+    "repeats negative": {"network.repeats": [2, -1]},
+    "repeats true": {"network.repeats": [2, True]},
+    "repeats fraction": {"network.repeats": [2, 1.5]},
+    "repeats huge": {"network.repeats": [10**30, 1]},
+    "repeats too few": {"network.repeats": [2]},
+    "repeats missing": {"network": {"layers": [encoded([[1.0]])]}},
+    "no layers": {"network.layers": [], "network.repeats": []},
+    "layers number": {"network.layers": 3},
+    "layers that do not fit": {"network.layers": [encoded(np.eye(2)), encoded(np.eye(3))]},
+    "layer of one dimension": {"network.layers": [encoded(np.eye(2)), encoded([1.0, 2.0])]},
+    "layer NaN": {"network.layers": [encoded(np.eye(2)), encoded([[1.0, np.nan], [0.0, 1.0]])]},
+    "layer empty": {"network.layers": [encoded(np.eye(2)), encoded(np.zeros((0, 2)))]},
+    "Phi shape": {"data.Phi": encoded(np.eye(2)[:1])},
+    "Phi infinite": {"data.Phi": encoded([[1.0, np.inf], [0.0, 1.0]])},
+    "moment shape": {"data.second_moment": encoded(np.eye(3))},
+    "moment null": {"data.second_moment": None},
+    "moment indefinite": {"data.second_moment": encoded(np.diag([1.0, -1.0]))},
+    "moment not symmetric": {"data.second_moment": encoded([[1.0, 0.5], [0.0, 1.0]])},
+    "floor negative": {"data.floor": -1.0},
+    "floor null": {"data.floor": None},
+    "floor infinite": {"data.floor": "infinity"},
+    "name": {"data.name": 5},
+    "data of a shallow network": {"data": {"name": "eye", "X": encoded(EYE), "y": encoded([1.0, 1.0])}},
+}
+BAD = [(stuck, changes) for changes in REPLACED.values()] + [(LINEAR["C"], each) for each in REPLACED_LINEAR.values()]
+
+
+@pytest.mark.parametrize(("make", "changes"), BAD, ids=[*REPLACED, *(f"linear {name}" for name in REPLACED_LINEAR)])
+def test_every_bad_entry_is_refused(make, changes, tmp_path):
+    path = make().save(tmp_path / "c.json")
     content = json.loads(path.read_text(encoding="utf-8"))
-    for place, value in REPLACED[name].items():
+    for place, value in changes.items():
         *folders, last = place.split(".")
         target = content
         for folder in folders:

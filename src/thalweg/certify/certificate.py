@@ -10,27 +10,32 @@ from pathlib import Path
 
 from .._typing import IntArray
 from ..data.dataset import Dataset
+from ..data.target import Target
 from ..networks.deep_linear import DeepLinearNetwork
 from ..networks.shallow import ShallowNetwork
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Certificate:
-    """A proved statement about the gradient flow from a state, or why there is none.
+    """A proved statement about training from a state, or why there is none.
 
-    It holds for every solution of the flow, sliding or not, and accounts for all rounding errors made on the way.
+    It is about the gradient flow, every solution of it, sliding or not; or, for a deep linear network with a step size
+    in the witness, about gradient descent. It accounts for all rounding errors made on the way.
 
     Attributes
     ----------
     verdict : {"converges", "stuck", "undecided"}
-        "converges": the loss tends to 0. "stuck": it never falls below a positive level.
+        "converges": the loss tends to 0, for a deep linear network to the floor of its target. "stuck": it never
+        falls below a positive level.
     test : str
-        Which test proved it: A0, leaky, A, B, N1 or N ("" if undecided). See the chapter on certificates.
+        Which test proved it: A0, leaky, A, B, N1 or N for a shallow network, A, B or C for a deep linear one ("" if
+        undecided). See the chapters on certificates.
     rate : float
-        L(t) - limit <= (L(t0) - limit) exp(-rate (t - t0)) for all t >= t0. 0 if undecided, and for N1.
+        L(t) - limit <= (L(t0) - limit) exp(-rate (t - t0)) for all t >= t0; of gradient descent,
+        L_{k+1} - limit <= (1 - step_size rate) (L_k - limit) from here on. 0 if undecided, and for N1.
     radius : float
-        The path from here on, in the Euclidean norm of all weights (W, a), is no longer than this. Infinite if
-        undecided, and for N1.
+        The path from here on, in the Euclidean norm of all weights, is no longer than this. Infinite if undecided,
+        and for N1.
     loss : float
         The loss at this state.
     limit_loss : float or None
@@ -43,10 +48,11 @@ class Certificate:
         How many times over the decisive inequality holds.
     reasons : tuple of str
         For every test tried, what it found: the reason, or the nearest miss.
-    network, data
-        What the certificate speaks of.
+    network : ShallowNetwork or DeepLinearNetwork
+    data : Dataset or Target
+        What the certificate speaks of: a Target for a DeepLinearNetwork.
     witness : dict
-        Choices the proof made, which `verify` starts from.
+        Choices the proof made, which `verify` starts from; the step size of gradient descent.
     """
 
     verdict: str
@@ -59,8 +65,8 @@ class Certificate:
     stuck: IntArray
     slack: float
     reasons: tuple[tuple[str, str], ...]
-    network: ShallowNetwork
-    data: Dataset
+    network: ShallowNetwork | DeepLinearNetwork
+    data: Dataset | Target
     witness: Mapping[str, list[float]] = field(default_factory=dict)
 
     @property
@@ -87,7 +93,7 @@ class Certificate:
             "undecided": f"undecided  no test decides this state (loss {self.loss:.3g})",
         }[self.verdict]
         lines = [headline]
-        if self.verdict == "stuck":
+        if isinstance(self.data, Dataset) and self.verdict == "stuck":
             who = ", ".join(map(str, self.stuck[:8])) + (", ..." if self.stuck.size > 8 else "")
             lines.append(f"  samples  {self.stuck.size} of {self.data.n} can never be fitted, by index: {who}")
             if self.limit_loss is not None:

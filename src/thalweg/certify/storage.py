@@ -13,20 +13,23 @@ import numpy as np
 from .._errors import InputError
 from .._files import write_text
 from ..data.dataset import Dataset
+from ..data.target import Target
+from ..networks.deep_linear import DeepLinearNetwork
 from ..networks.shallow import ShallowNetwork
 from .certificate import Certificate
 
 _FORMAT, _VERSION = "thalweg-certificate", 1
 _FIGURES = ("rate", "radius", "loss", "limit_loss", "loss_floor", "slack")
+# Verdicts and tests of shallow and of deep linear networks.
 _VERDICTS = ("converges", "stuck", "undecided")
 _TESTS = ("", "A0", "leaky", "A", "B", "N1", "N")
+_LINEAR_VERDICTS, _LINEAR_TESTS = ("converges", "undecided"), ("", "A", "B", "C")
 # JSON has no word for these.
 _INFINITE = {"infinity": math.inf, "-infinity": -math.inf}
 
 
 def save(certificate: Certificate, path: str | Path) -> Path:
     """Write a certificate to a JSON file, atomically."""
-    network, data = certificate.network, certificate.data
     content = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -36,12 +39,8 @@ def save(certificate: Certificate, path: str | Path) -> Path:
         "stuck": [int(i) for i in certificate.stuck],
         "reasons": [list(reason) for reason in certificate.reasons],
         "witness": {key: [_from_number(x) for x in values] for key, values in certificate.witness.items()},
-        "network": {
-            "activation": network.activation,
-            "slope": network.slope,
-            **{name: _from_array(getattr(network, name)) for name in ("W", "a", "invariant")},
-        },
-        "data": {"name": data.name, "X": _from_inputs(data), "y": _from_array(data.y)},
+        "network": _from_network(certificate.network),
+        "data": _from_data(certificate.data),
     }
     return write_text("Certificate.save", path, json.dumps(content, allow_nan=False, indent=1) + "\n")
 
@@ -74,25 +73,56 @@ def load(path: str | Path) -> Certificate:
 
 
 def _assemble(content: dict[str, Any]) -> Certificate:
-    data = Dataset(_to_inputs(content["data"]["X"]), _to_array(content["data"]["y"], 1), _text(content["data"]["name"]))
-    parts = content["network"]
-    W, a, invariant = (_to_array(parts[name], ndim) for name, ndim in (("W", 2), ("a", 1), ("invariant", 1)))
-    network = ShallowNetwork(W, a, _text(parts["activation"]), _number(parts["slope"]), invariant)
-    if network.d != data.d:
-        raise ValueError(f"the network has {network.d} inputs, the data have {data.d}.")
+    linear = "layers" in content["network"]
+    network, data = (_linear if linear else _shallow)(content["network"], content["data"])
     figures = {name: _to_number(content[name]) for name in _FIGURES if name != "limit_loss"}
     limit = content["limit_loss"]
     return Certificate(
-        verdict=_one_of(content["verdict"], _VERDICTS),
-        test=_one_of(content["test"], _TESTS),
+        verdict=_one_of(content["verdict"], _LINEAR_VERDICTS if linear else _VERDICTS),
+        test=_one_of(content["test"], _LINEAR_TESTS if linear else _TESTS),
         **figures,
         limit_loss=None if limit is None else _to_number(limit),
-        stuck=_to_samples(content["stuck"], data.n),
+        stuck=_to_samples(content["stuck"], data.n if isinstance(data, Dataset) else 0),
         reasons=tuple((_text(test), _text(says)) for test, says in content["reasons"]),
         network=network,
         data=data,
         witness={key: [_to_number(x) for x in _list(values)] for key, values in content["witness"].items()},
     )
+
+
+def _from_network(network: ShallowNetwork | DeepLinearNetwork) -> dict[str, Any]:
+    if isinstance(network, DeepLinearNetwork):
+        return {"repeats": [count for _, count in network.runs], "layers": [_from_array(W) for W, _ in network.runs]}
+    arrays = {name: _from_array(getattr(network, name)) for name in ("W", "a", "invariant")}
+    return {"activation": network.activation, "slope": network.slope, **arrays}
+
+
+def _from_data(data: Dataset | Target) -> dict[str, Any]:
+    if isinstance(data, Target):
+        arrays = {name: _from_array(getattr(data, name)) for name in ("Phi", "second_moment")}
+        return {"name": data.name, "floor": data.floor, **arrays}
+    return {"name": data.name, "X": _from_inputs(data), "y": _from_array(data.y)}
+
+
+def _shallow(parts: dict[str, Any], samples: dict[str, Any]) -> tuple[ShallowNetwork, Dataset]:
+    data = Dataset(_to_inputs(samples["X"]), _to_array(samples["y"], 1), _text(samples["name"]))
+    W, a, invariant = (_to_array(parts[name], ndim) for name, ndim in (("W", 2), ("a", 1), ("invariant", 1)))
+    network = ShallowNetwork(W, a, _text(parts["activation"]), _number(parts["slope"]), invariant)
+    if network.d != data.d:
+        raise ValueError(f"the network has {network.d} inputs, the data have {data.d}.")
+    return network, data
+
+
+def _linear(parts: dict[str, Any], goal: dict[str, Any]) -> tuple[DeepLinearNetwork, Target]:
+    repeats = _list(parts["repeats"])
+    if any(isinstance(count, bool) or not isinstance(count, int) or not 0 < count < 2**53 for count in repeats):
+        raise ValueError(f"{repeats!r} stands where the numbers of layers should.")
+    network = DeepLinearNetwork([_to_array(W, 2) for W in _list(parts["layers"])], repeats)
+    Phi, moment = (_to_array(goal[name], 2) for name in ("Phi", "second_moment"))
+    target = Target(Phi, moment, _number(goal["floor"]), _text(goal["name"]))
+    if (network.d_out, network.d_in) != target.Phi.shape:
+        raise ValueError(f"the network has shape {(network.d_out, network.d_in)}, the target {target.Phi.shape}.")
+    return network, target
 
 
 def _from_number(x: Any) -> float | str | None:

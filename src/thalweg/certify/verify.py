@@ -75,7 +75,7 @@ def verify(certificate: Certificate, *, exact: bool = False) -> bool:
     if exact:
         with balls.arithmetic():
             pass  # or say at once that python-flint is missing
-    claim = _claim(certificate)
+    claim = _claim(certificate, data.n)
     if claim is None:
         return False
     with np.errstate(all="ignore"):  # what overflows or is NaN confirms nothing
@@ -97,8 +97,8 @@ class _Claim:
     witness: Mapping[str, FloatArray]
 
 
-def _claim(certificate: Certificate) -> _Claim | None:
-    """Read the fields of a certificate; None if they make no sense."""
+def _claim(certificate: Certificate, n: int) -> _Claim | None:
+    """Read the fields of a certificate about n samples; None if they make no sense."""
     try:
         rate, radius, loss, floor = (
             float(getattr(certificate, name)) for name in ("rate", "radius", "loss", "loss_floor")
@@ -108,7 +108,6 @@ def _claim(certificate: Certificate) -> _Claim | None:
         witness = {str(key): np.asarray(value, np.float64) for key, value in certificate.witness.items()}
     except (AttributeError, TypeError, ValueError, OverflowError):
         return None
-    n = certificate.data.n
     whole = stuck.ndim == 1 and (stuck.size == 0 or stuck.dtype.kind in "iu")
     if not whole or len(np.unique(stuck)) != stuck.size or ((stuck < 0) | (stuck >= n)).any():
         return None

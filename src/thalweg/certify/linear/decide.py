@@ -93,8 +93,8 @@ def conclude(problem: Problem, tried: list[Found]) -> Certificate:
         stuck=np.zeros(0, np.int64),
         slack=best.slack,
         reasons=tuple((each.test, each.says) for each in tried),
-        network=network,  # type: ignore[arg-type]
-        data=target,  # type: ignore[arg-type]
+        network=network,
+        data=target,
         witness=best.witness,
     )
 
