@@ -6,6 +6,7 @@ import pytest
 from test_cli import assert_refused, run
 
 import thalweg as tw
+from thalweg.certify import Certificate
 
 
 def saved(folder, n, d, p, t_end, seed=1):
@@ -74,3 +75,38 @@ def test_other_refusals(converging, tmp_path):
     broken = tmp_path / "broken.json"
     broken.write_text('{"format": ')
     assert_refused(run("certify", broken), "broken.json")
+
+
+def test_runs_of_deep_linear_networks(tmp_path):
+    problem = ["--depth", 4, "--dim", 3, "--target", "random", "--init", "xavier", "--seed", 3]
+    path, proof = tmp_path / "run.npz", tmp_path / "proof.json"
+    flowed = run("flow", "--model", "deep-linear", *problem, "--t-end", 1e4, "--certify", "--out", path)
+    assert flowed.exit_code == 0, flowed.output
+    assert "converges  the loss tends to 0" in flowed.stdout
+    result = run("certify", path, "--out", proof)
+    assert result.exit_code == 0, result.output
+    assert "verified" in result.stdout
+    assert json.loads(run("certify", proof, "--json").stdout)["verified"]
+    assert run("certify", path, "--when", 0).exit_code == 1
+    assert_refused(run("certify", path, "--when", 1), "--when 1", "start and the end")
+    assert_refused(run("certify", path, "--when", 10**6), "--when", "output time")
+    assert_refused(run("certify", proof, "--step-size", 0.1), "--step-size", "its own")
+    words = ["flow", "--model", "deep-linear", *problem, "--t-end", 1e-3, "--certify", "--json"]
+    short = run(*words)
+    assert short.exit_code == 1
+    assert json.loads(short.stdout)["certificate"]["verdict"] == "undecided"
+
+
+def test_descents_of_deep_linear_networks(converging, tmp_path):
+    path, proof = tmp_path / "descent.npz", tmp_path / "proof.json"
+    problem = ["--depth", 3, "--dim", 2, "--target", "random", "--init", "zas", "--step-size", 0.05]
+    assert run("descend", *problem, "--steps", 2000, "--out", path).exit_code == 0
+    result = run("certify", path, "--step-size", 0.05, "--out", proof)
+    assert result.exit_code == 0, result.output
+    assert "test C" in result.stdout
+    assert Certificate.load(proof).witness["step_size"] == [0.05]
+    assert run("certify", path, "--step-size", 50).exit_code == 1
+    assert_refused(run("certify", path, "--step-size", 0), "step_size", "above 0")
+    assert_refused(run("certify", converging, "--step-size", 0.1), "--step-size", "deep linear")
+    path.write_bytes(path.read_bytes()[:500])
+    assert_refused(run("certify", path), "complete saved")

@@ -17,6 +17,7 @@ from ._output import print_json, say
 if TYPE_CHECKING:
     from numpy.random import SeedSequence
 
+    from ..certify import Certificate
     from ..data.target import Target
     from ..flow.linear import LinearTrajectory
     from ..networks.deep_linear import DeepLinearNetwork
@@ -118,17 +119,27 @@ def refuse(ctx: typer.Context, names: Iterable[str], owner: str) -> None:
             raise InputError(f"{param.opts[0]} belongs to {owner}.")
 
 
-def finish(traj: LinearTrajectory, out: Path | None, as_json: bool, loss_below: float | None) -> None:
-    """Save and print a run, and end with its exit code."""
+def finish(
+    traj: LinearTrajectory,
+    out: Path | None,
+    as_json: bool,
+    loss_below: float | None,
+    certificate: Certificate | None = None,
+) -> None:
+    """Save and print a run, with what is proved of its end, and end with its exit code."""
     saved = [str(traj.save(out))] if out is not None else []
     if as_json:
-        print_json(_in_numbers(traj) | {"saved": saved})
+        proof = {"certificate": certificate.to_dict()} if certificate else {}
+        print_json(_in_numbers(traj) | proof | {"saved": saved})
     else:
         typer.echo(str(traj))
+        if certificate:
+            typer.echo(str(certificate))
         if saved:
             say("saved", saved[0])
     missed = loss_below is not None and traj.loss[-1] > loss_below
-    if missed or traj.outcome.failed or traj.outcome.name == "INTERRUPTED":
+    unproved = certificate is not None and not certificate.decided
+    if missed or unproved or traj.outcome.failed or traj.outcome.name == "INTERRUPTED":
         raise typer.Exit(1)
 
 

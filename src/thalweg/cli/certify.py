@@ -12,11 +12,16 @@ from ._output import JsonOption, print_json, say, writable
 
 if TYPE_CHECKING:
     from ..certify import Certificate
+    from ..flow.linear import LinearTrajectory
+    from ..networks.deep_linear import DeepLinearNetwork
 
 
 def certify(
     run: Annotated[Path, typer.Argument(help="A saved trajectory (.npz), or a saved certificate (.json) to verify.")],
     when: Annotated[int, typer.Option(help="Output time to certify, counted from 0; -1 is the end of the run.")] = -1,
+    step_size: Annotated[
+        float | None, typer.Option(help="Deep linear: certify gradient descent with this step size, not the flow.")
+    ] = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="Verify in ball arithmetic (needs the extra 'verify').")
     ] = False,
@@ -34,10 +39,12 @@ def certify(
 
       thalweg certify run.npz --out proof.json
 
+      thalweg certify descent.npz --step-size 0.01
+
       thalweg certify proof.json --exact
     """
     writable("--out", out)
-    certificate = _certificate(run, when)
+    certificate = _certificate(run, when, step_size)
     verified = certificate.verify(exact=exact)
     if out is not None:
         certificate.save(out)
@@ -52,22 +59,57 @@ def certify(
         raise typer.Exit(1)
 
 
-def _certificate(path: Path, when: int) -> Certificate:
+def _certificate(path: Path, when: int, step_size: float | None) -> Certificate:
     from ..certify import Certificate
     from ..certify import certify as prove
+    from ..flow.linear import LinearTrajectory
     from ..flow.trajectory import Trajectory
 
     if path.suffix.lower() == ".json":
+        if step_size is not None:
+            raise InputError("--step-size belongs to a run; a certificate has its own.")
         return Certificate.load(path)
+    if _is_deep_linear(path):
+        run = LinearTrajectory.load(path)
+        _refuse_time(when, len(run))
+        return prove(_deep_linear(run, when), run.target, step_size=step_size)
+    if step_size is not None:
+        raise InputError("--step-size belongs to runs of deep linear networks: of shallow ones the flow is certified.")
     traj = Trajectory.load(path)
-    if not -len(traj) <= when < len(traj):
-        raise InputError(f"--when must be an output time of the run, {-len(traj)} to {len(traj) - 1}. Got {when}.")
+    _refuse_time(when, len(traj))
     if when in (-1, len(traj) - 1):
         return prove(traj.final, traj.data)
     try:
         return prove(traj.networks[when], traj.data)
     except IndexError as error:
         raise InputError(f"--when {when}: {error}") from None
+
+
+def _is_deep_linear(path: Path) -> bool:
+    """Whether a file is the run of a deep linear network; what is broken is for its reader to refuse."""
+    import numpy as np
+
+    from .._files import BROKEN_FILE
+
+    try:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as parts:
+            return str(parts["format"]).startswith("thalweg-linear-trajectory")
+    except (OSError, AttributeError, *BROKEN_FILE):
+        return False
+
+
+def _refuse_time(when: int, count: int) -> None:
+    if not -count <= when < count:
+        raise InputError(f"--when must be an output time of the run, {-count} to {count - 1}. Got {when}.")
+
+
+def _deep_linear(run: LinearTrajectory, when: int) -> DeepLinearNetwork:
+    """Return the network at an output time, of which start and end are kept."""
+    if when in (-1, len(run) - 1):
+        return run.final
+    if when in (0, -len(run)) and run.t[0] == 0:
+        return run.start
+    raise InputError(f"--when {when}: of a deep linear network only the start and the end (-1) are kept.")
 
 
 def _print(certificate: Certificate, verified: bool, exact: bool) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.random import SeedSequence
 
     from ..data.dataset import Dataset
+    from ..flow import Stop
     from ..networks.shallow import ShallowNetwork
 
 
@@ -64,7 +65,7 @@ _Kinds = TypeVar("_Kinds", Init, LinearInit)
 # Options that a deep linear network does not have.
 _SHALLOW = (
     *("data", "law", "n", "d", "width", "activation", "slope"),
-    *("certify", "accept_contradictions", "threads", "report"),
+    *("accept_contradictions", "threads", "report"),
 )
 
 
@@ -132,12 +133,14 @@ def flow(
       thalweg flow --law orthogonal --n 500 --loss-below 1e-6 --json
 
       thalweg flow --model deep-linear --depth 1000 --init zas --target random --t-end 3
+
+      thalweg flow --model deep-linear --depth 8 --init xavier --target random --t-end 1e4 --certify
     """
     writable("--out", out)
     if model is Model.deep_linear:
         refuse(ctx, _SHALLOW, "--model shallow")
         options = LinearOptions(target, _one_of(LinearInit, init), depth, dim, alpha, zero_layer, beta, scale)
-        _follow_linear(options, ctx, seed, t_end, rtol, loss_below, out, as_json)
+        _follow_linear(options, ctx, seed, t_end, rtol, loss_below, certify, out, as_json)
         return
     refuse(ctx, OPTIONS, "--model deep-linear")
     writable("--report", report)
@@ -146,17 +149,15 @@ def flow(
     data_seed, start_seed = check.seed_sequence("thalweg flow", seed).spawn(2)
     dataset = _data(data, target, law, n, d, data_seed)
     network = _start(_one_of(Init, init), dataset.d, width, start_seed, activation, slope)
-    from .. import Certified, LossBelow
     from .. import certify as prove
     from .. import flow as follow
 
-    conditions = [*([LossBelow(loss_below)] if loss_below is not None else []), *([Certified()] if certify else [])]
     traj = follow(
         network,
         dataset,
         t_end=t_end,
         rtol=rtol,
-        stop=reduce(or_, conditions) if conditions else None,
+        stop=_stop(loss_below, certify),
         progress=not as_json,
         threads=threads,
         accept_contradictions=accept_contradictions,
@@ -191,16 +192,24 @@ def _follow_linear(
     t_end: float,
     rtol: float,
     loss_below: float | None,
+    certify: bool,
     out: Path | None,
     as_json: bool,
 ) -> None:
     network, goal = options.problem(ctx, seed)
-    from .. import LossBelow
+    from .. import certify as prove
     from .. import flow as follow
 
-    stop = None if loss_below is None else LossBelow(loss_below)
+    stop = _stop(loss_below, certify)
     traj = follow(network, goal, t_end=t_end, rtol=rtol, stop=stop, progress=not as_json)
-    finish(traj, out, as_json, loss_below)
+    finish(traj, out, as_json, loss_below, prove(traj.final, goal) if certify else None)
+
+
+def _stop(loss_below: float | None, certify: bool) -> Stop | None:
+    from .. import Certified, LossBelow
+
+    conditions = [*([LossBelow(loss_below)] if loss_below is not None else []), *([Certified()] if certify else [])]
+    return reduce(or_, conditions) if conditions else None
 
 
 def _one_of(kinds: type[_Kinds], init: str | None) -> _Kinds:
