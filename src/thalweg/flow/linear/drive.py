@@ -47,7 +47,8 @@ def flow_deep_linear(
 
     Zero-asymmetric starts are read off the error clock, at the same cost at any depth; balanced hidden layers reduce
     to the last layer and a rotation, fully balanced ones to their product; anything else is integrated layer by layer.
-    `LinearTrajectory.route` says which it was.
+    `LinearTrajectory.route` says which it was. Where singular values fall so low that a reduction has no digits left to
+    go on with, at a saddle, all layers are integrated from there.
 
     Parameters
     ----------
