@@ -45,7 +45,9 @@ demo: $(VENV)/package.stamp  ## flow on real and random data, with a report
 	@mkdir -p out
 	$(BIN)/thalweg demo --report out/demo.html
 
+# Kernels are compiled first, once: workers that compile at the same time may differ in last bits.
 test: $(VENV)/dev.stamp  ## all tests and doctests
+	$(BIN)/python -c 'from thalweg.flow.warm import compile_elsewhere; compile_elsewhere()'
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 lint: $(VENV)/dev.stamp  ## ruff, its formatter and pyright

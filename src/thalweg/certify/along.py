@@ -43,7 +43,7 @@ class Certified(Stop):
     Examples
     --------
     >>> import thalweg as tw
-    >>> data, network = tw.data.sphere(10, 300, seed=1), tw.init.dominated(300, 12, seed=2)
+    >>> data, network = tw.data.sphere(10, 300, seed=2), tw.init.dominated(300, 12, seed=2)
     >>> traj = tw.flow(network, data, t_end=1e4, stop=tw.Certified())
     >>> traj.outcome.name, tw.certify(traj.final, data).verdict
     ('CERTIFIED', 'converges')

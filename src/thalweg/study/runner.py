@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .._errors import InputError
 from ..flow.interrupt import DeferredInterrupt
+from ..flow.warm import compile_elsewhere
 from .executors import Crew, serial
 from .progress import Progress, costs_of, progress_of
 from .spec import Study
@@ -119,6 +120,8 @@ def run_study(
     [3, 3]
     """
     with Store.writing(store, study) as opened:
+        if any(cell.method == "flow" for cell in opened.study.cells):
+            compile_elsewhere()
         return _Driver(opened, crew or serial(), on_progress).drive()
 
 
