@@ -101,3 +101,11 @@ def test_help_has_examples():
     text = run("--help").stdout
     assert "Examples:" in text
     assert "thalweg check genes.csv" in text
+
+
+def test_the_law_of_the_data_and_the_activation_let_more_theorems_speak(easy):
+    cases = ([], ["--law", "sphere"], ["--activation", "leaky_relu", "--slope", 0.2])
+    answers = [json.loads(run(easy, "--width", 30, "--json", *words).stdout) for words in cases]
+    bare, lawful, leaky = ({each["theorem"] for each in answer["theorems"]} for answer in answers)
+    assert lawful - bare == {"corollary-1"}
+    assert "leaky-relu" in leaky - bare
