@@ -98,11 +98,11 @@ def sweep(runs: int) -> None:
     print(f"{runs} runs, {false} violations")
 
 
-def fire(seeds: int = 5) -> None:
+def fire(seeds: int = 3) -> None:
     """Print the median loss at which each test fires first along a run, the time it takes, and the cost of a call."""
     from thalweg.certify.early import residual_below_labels, weak_interaction
     from thalweg.certify.geometry import Geometry
-    from thalweg.certify.slabs import nearby
+    from thalweg.certify.slabs import nearby, promising
     from thalweg.certify.state import State
 
     tests = {"A0": residual_below_labels, "A": weak_interaction, "B": nearby}
@@ -122,7 +122,7 @@ def fire(seeds: int = 5) -> None:
             for k in range(len(traj.t)):
                 state = State.of(traj.networks[k], geometry)
                 for name in sorted(waiting):
-                    if name == "B" and traj.loss[k] > 2e-2:
+                    if name == "B" and not promising(state, 0.5 * n * float(traj.curvature[k])):
                         continue
                     begun = time.perf_counter()
                     found = tests[name](state)
