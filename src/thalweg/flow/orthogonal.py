@@ -124,7 +124,8 @@ class OrthogonalEngine:
             return True
         h = min(self._h, remaining)
         while h == remaining or h > 16 * EPS * max(self.t, self._first):
-            error, changes = self._attempt(h)
+            with np.errstate(over="ignore", invalid="ignore"):  # of steps far too long, which are refused
+                error, changes = self._attempt(h)
             if error <= 1 and changes["loss"] <= self.loss:
                 growth = min(5.0, 0.9 * max(error, 1e-10) ** -0.2)
                 # A step cut short by the limit says nothing against the longer one planned.
