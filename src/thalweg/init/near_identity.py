@@ -12,8 +12,9 @@ from ..networks.deep_linear import DeepLinearNetwork
 def near_identity(depth: int, dim: int, *, scale: float | None = None, seed: Seed = None) -> DeepLinearNetwork:
     """Draw layers I + scale G_l, the entries of G_l independent normal of variance 1/dim.
 
-    Training from here fails on targets with a negative eigenvalue or determinant, as the product must pass a
-    singular matrix (Bartlett, Helmbold and Long, 2018).
+    On targets with a negative determinant the product must pass a singular matrix on its way. From the identity itself
+    training fails on symmetric targets with a negative eigenvalue (Bartlett, Helmbold and Long, 2018); with noise it can
+    take very long.
 
     Parameters
     ----------
