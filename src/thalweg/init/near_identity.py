@@ -13,8 +13,8 @@ def near_identity(depth: int, dim: int, *, scale: float | None = None, seed: See
     """Draw layers I + scale G_l, the entries of G_l independent normal of variance 1/dim.
 
     On targets with a negative determinant the product must pass a singular matrix on its way. From the identity itself
-    training fails on symmetric targets with a negative eigenvalue (Bartlett, Helmbold and Long, 2018); with noise it can
-    take very long.
+    training fails on symmetric targets with a negative eigenvalue (Bartlett, Helmbold and Long, 2018); with noise it
+    can take very long.
 
     Parameters
     ----------
