@@ -13,7 +13,10 @@ Examples
 True
 """
 
-from . import curvature, data, init, plot, report, stats, study
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import curvature, data, init, plot, report
 from ._descent_outcome import DescentOutcome
 from ._errors import InputError, MissingExtraError
 from ._outcome import Outcome
@@ -24,6 +27,9 @@ from .flow import Audit, LossBelow, RunningState, Stationary, Stop, Trajectory, 
 from .flow.linear import LinearTrajectory
 from .networks import DeepLinearNetwork, ShallowNetwork
 from .theorems import check
+
+if TYPE_CHECKING:
+    from . import stats, study
 
 __version__ = "0.1.0"
 
@@ -60,3 +66,10 @@ __all__ = [
     "stats",
     "study",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what only studies need, databases and process pools among it, when it is asked for."""
+    if name in ("stats", "study"):
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
