@@ -81,6 +81,22 @@ def real(
     return number
 
 
+def output_times(owner: str, times: Any, end: float) -> FloatArray | None:
+    """Accept None, or increasing times within [0, end]; those off `end` by rounding are moved onto it."""
+    if times is None:
+        return None
+    wanted = real_array(owner, "times", times, 1)
+    if not wanted.size:
+        raise fail(owner, "times", "have at least one entry (or be left out)", "none")
+    if (np.diff(wanted) <= 0).any():
+        place = int(np.argmax(np.diff(wanted) <= 0))
+        raise fail(owner, "times", "increase", f"{wanted[place]:g} before {wanted[place + 1]:g}")
+    if wanted[0] < 0 or wanted[-1] > end * (1 + 1e-12):
+        outside = wanted[0] if wanted[0] < 0 else wanted[-1]
+        raise fail(owner, "times", f"lie within [0, t_end = {end:g}]", f"{outside:g}")
+    return np.minimum(wanted, end)
+
+
 def one_of(owner: str, name: str, value: Any, choices: tuple[str, ...]) -> str:
     """Accept one of a few words."""
     if value not in choices:

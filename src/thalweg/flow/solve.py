@@ -180,18 +180,7 @@ def _checked(
     check.real("flow", "rtol", rtol, at_least=1e-12, at_most=1e-2)
     check.one_of("flow", "kernel", kernel, ("numba", "numpy"))
     check.positive_int("flow", "threads", threads)
-    if times is None:
-        return network, data, None
-    wanted = check.real_array("flow", "times", times, 1)
-    if not wanted.size:
-        raise check.fail("flow", "times", "have at least one entry (or be left out)", "none")
-    if (np.diff(wanted) <= 0).any():
-        place = int(np.argmax(np.diff(wanted) <= 0))
-        raise check.fail("flow", "times", "increase", f"{wanted[place]:g} before {wanted[place + 1]:g}")
-    if wanted[0] < 0 or wanted[-1] > end * (1 + 1e-12):
-        outside = wanted[0] if wanted[0] < 0 else wanted[-1]
-        raise check.fail("flow", "times", f"lie within [0, t_end = {end:g}]", f"{outside:g}")
-    return network, data, np.minimum(wanted, end)
+    return network, data, check.output_times("flow", times, end)
 
 
 def engine_for(network: ShallowNetwork, data: Dataset, rtol: float, kernel: str, threads: int) -> Engine:

@@ -184,14 +184,4 @@ def _checked(
     fitting("flow", network, target)
     end = check.real("flow", "t_end", t_end, above=0.0)
     check.real("flow", "rtol", rtol, at_least=1e-12, at_most=1e-2)
-    if times is None:
-        return None
-    wanted = check.real_array("flow", "times", times, 1)
-    if not wanted.size:
-        raise check.fail("flow", "times", "have at least one entry (or be left out)", "none")
-    if (np.diff(wanted) <= 0).any():
-        raise check.fail("flow", "times", "increase", "times that do not")
-    if wanted[0] < 0 or not (wanted[-1] <= end or math.isclose(wanted[-1], end, rel_tol=1e-12)):
-        outside = wanted[0] if wanted[0] < 0 else wanted[-1]
-        raise check.fail("flow", "times", f"lie within [0, t_end = {end:g}]", f"{outside:g}")
-    return np.minimum(wanted, end)
+    return check.output_times("flow", times, end)
