@@ -7,7 +7,9 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
 
 from ._errors import InputError
 from ._validate import output_path
@@ -67,3 +69,16 @@ def saved_file(kind: str, path: str | Path) -> Iterator[BinaryIO]:
         raise
     except (OSError, *BROKEN_FILE) as error:
         raise InputError(f"{str(path)!r} is not a complete saved {kind}: {error}.") from None
+
+
+@contextmanager
+def saved_arrays(kind: str, path: str | Path, file_format: str) -> Iterator[dict[str, Any]]:
+    """Read all arrays of an .npz file of this library's own; what goes wrong in using them is the same InputError."""
+    with saved_file(kind, path) as stream:
+        if not zipfile.is_zipfile(stream):
+            raise InputError(f"{str(path)!r} is not a complete saved {kind}: it is truncated or foreign.")
+        stream.seek(0)
+        stored = np.load(stream, allow_pickle=False)
+        if (found := str(stored["format"])) != file_format:
+            raise InputError(f"{str(path)!r} is not a saved {kind} that this version reads: it holds {found!r}.")
+        yield {name: stored[name] for name in stored.files}

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .._errors import InputError
-from .._files import atomic_writer, saved_file
+from .._files import atomic_writer, saved_arrays
 from .._outcome import Outcome
 from ..data.dataset import Dataset
 from ..networks.shallow import ShallowNetwork
@@ -58,32 +56,19 @@ def save(traj: Trajectory, path: str | Path) -> Path:
 
 def load(path: str | Path) -> Trajectory:
     """Read a trajectory written by `save`."""
-    with saved_file("Trajectory", path) as stream:
-        if not zipfile.is_zipfile(stream):
-            raise InputError(f"{str(path)!r} is not a complete saved Trajectory: it is truncated or foreign.")
-        stream.seek(0)
-        stored = np.load(stream, allow_pickle=False)
-        if "format" not in stored:
-            raise InputError(f"{str(path)!r} is not a saved Trajectory.")
-        if (kind := str(stored["format"])) != _FORMAT:
-            raise InputError(f"{str(path)!r} holds {kind!r}, not the {_FORMAT!r} that this version reads.")
-        return _assemble({name: stored[name] for name in stored.files})
-
-
-def _assemble(parts: dict[str, Any]) -> Trajectory:
-    words = json.loads(str(parts["words"]))
-    data = data_from(parts, words)
-    start, final = network_from("start", parts, words), network_from("final", parts, words)
-    snapshots = {name: parts[f"snapshots_{name}"] for name in _SNAPSHOTS}
-    return Trajectory(
-        **{name: parts[name] for name in _SERIES},
-        networks=Snapshots(start, data, **snapshots),
-        final=final,
-        outcome=Outcome[words["outcome"]],
-        audit=Audit(**words["audit"]),
-        data=data,
-        settings=words["settings"],
-    )
+    with saved_arrays("Trajectory", path, _FORMAT) as parts:
+        words = json.loads(str(parts["words"]))
+        data = data_from(parts, words)
+        snapshots = {name: parts[f"snapshots_{name}"] for name in _SNAPSHOTS}
+        return Trajectory(
+            **{name: parts[name] for name in _SERIES},
+            networks=Snapshots(network_from("start", parts, words), data, **snapshots),
+            final=network_from("final", parts, words),
+            outcome=Outcome[words["outcome"]],
+            audit=Audit(**words["audit"]),
+            data=data,
+            settings=words["settings"],
+        )
 
 
 def network_parts(prefix: str, network: ShallowNetwork) -> dict[str, Any]:

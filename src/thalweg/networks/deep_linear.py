@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from .. import _validate as check
-from .._errors import InputError
-from .._files import atomic_writer, saved_file
+from .._files import atomic_writer, saved_arrays
 from .._typing import FloatArray
 
 if TYPE_CHECKING:
@@ -162,10 +161,8 @@ class DeepLinearNetwork:
         InputError
             If the file is missing, truncated or of another kind.
         """
-        with saved_file("DeepLinearNetwork", path) as stream, np.load(stream, allow_pickle=False) as stored:
-            if str(stored["format"]) != _FORMAT:
-                raise InputError(f"{str(path)!r} is not a saved DeepLinearNetwork.")
-            return cls.from_parts(dict(stored))
+        with saved_arrays("DeepLinearNetwork", path, _FORMAT) as stored:
+            return cls.from_parts(stored)
 
     def parts(self, prefix: str = "") -> dict[str, Any]:
         """Return the arrays that a file of this network holds, by name."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import _validate as check
 from .._errors import InputError
-from .._files import atomic_writer, saved_file
+from .._files import atomic_writer, saved_arrays
 from .._typing import FloatArray, Inputs
 
 if TYPE_CHECKING:
@@ -182,9 +182,7 @@ class ShallowNetwork:
         InputError
             If the file is missing, truncated or of another kind.
         """
-        with saved_file("ShallowNetwork", path) as stream, np.load(stream, allow_pickle=False) as stored:
-            if str(stored["format"]) != _FORMAT:
-                raise InputError(f"{str(path)!r} is not a saved ShallowNetwork.")
+        with saved_arrays("ShallowNetwork", path, _FORMAT) as stored:
             names = ("W", "a", "activation", "slope", "invariant")
             W, a, activation, slope, invariant = (stored[name] for name in names)
             return cls(W, a, str(activation), float(slope), invariant)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from ..._descent_outcome import DescentOutcome
-from ..._errors import InputError
-from ..._files import atomic_writer, saved_file
+from ..._files import atomic_writer, saved_arrays
 from ...flow.storage import data_from, data_parts, network_from, network_parts
 from .trajectory import DescentTrajectory
 
@@ -37,13 +35,7 @@ def save(traj: DescentTrajectory, path: str | Path) -> Path:
 
 def load(path: str | Path) -> DescentTrajectory:
     """Read a descent written by `save`."""
-    with saved_file("DescentTrajectory", path) as stream:
-        if not zipfile.is_zipfile(stream):
-            raise InputError(f"{str(path)!r} is not a complete saved DescentTrajectory: it is truncated or foreign.")
-        stream.seek(0)
-        parts = dict(np.load(stream, allow_pickle=False))
-        if str(parts["format"]) != _FORMAT:
-            raise InputError(f"{str(path)!r} is not a saved DescentTrajectory.")
+    with saved_arrays("DescentTrajectory", path, _FORMAT) as parts:
         words = json.loads(str(parts["words"]))
         return DescentTrajectory(
             **{name: parts[name] for name in _SERIES},

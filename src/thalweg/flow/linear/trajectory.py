@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._descent_outcome import DescentOutcome
-from ..._errors import InputError
-from ..._files import atomic_writer, saved_file
+from ..._files import atomic_writer, saved_arrays
 from ..._outcome import Outcome
 from ..._typing import FloatArray, IntArray
 from ...data.target import Target
@@ -113,13 +111,7 @@ class LinearTrajectory:
         InputError
             If the file is missing, truncated or of another kind.
         """
-        with saved_file("LinearTrajectory", path) as stream:
-            if not zipfile.is_zipfile(stream):
-                raise InputError(f"{str(path)!r} is not a complete saved LinearTrajectory: it is truncated or foreign.")
-            stream.seek(0)
-            parts = dict(np.load(stream, allow_pickle=False))
-            if str(parts["format"]) != _FORMAT:
-                raise InputError(f"{str(path)!r} is not a saved LinearTrajectory.")
+        with saved_arrays("LinearTrajectory", path, _FORMAT) as parts:
             words = json.loads(str(parts["words"]))
             outcomes = DescentOutcome if "iteration" in parts else Outcome
             return cls(
