@@ -128,12 +128,12 @@ def test_exit_codes():
         ([*FLOW, "--report", "x.html"], "--report belongs to --model shallow."),
         (
             ["flow", "--law", "sphere", "--n", "4", "--d", "4", "--depth", "5"],
-            "--depth belongs to --model deep-linear.",
+            "--law belongs to --model shallow.",
         ),
         (["flow", "--law", "sphere", "--n", "4", "--d", "4", "--zero-layer", "1"], "--zero-layer belongs to"),
         (["flow", "--law", "sphere", "--n", "4", "--d", "4", "--init", "zas"], "one of dominated, balanced, gaussian"),
         ([*FLOW, "--init", "dominated"], "one of zas, near-identity, xavier, orthogonal, balanced-layers"),
-        (["descend", "--model", "shallow"], "deep linear networks only"),
+        (["descend", "--model", "shallow"], "one of --data FILE and --law"),
         # options of other starts and targets
         ([*FLOW, "--scale", "2"], "--scale belongs to the other starts"),
         ([*FLOW, "--init", "xavier", "--alpha", "1"], "--alpha belongs to --init zas."),

@@ -1,4 +1,4 @@
-"""What flow and descend share on deep linear networks: their options, target and start, and how a run is reported."""
+"""What flow and descend share on deep linear networks: their options, target and start, and a run in numbers."""
 
 from __future__ import annotations
 
@@ -12,22 +12,13 @@ import typer
 
 from .. import _validate as check
 from .._errors import InputError
-from ._output import print_json, say
 
 if TYPE_CHECKING:
     from numpy.random import SeedSequence
 
-    from ..certify import Certificate
     from ..data.target import Target
     from ..flow.linear import LinearTrajectory
     from ..networks.deep_linear import DeepLinearNetwork
-
-
-class Model(StrEnum):
-    """Kinds of networks."""
-
-    shallow = "shallow"
-    deep_linear = "deep-linear"
 
 
 class LinearInit(StrEnum):
@@ -119,31 +110,8 @@ def refuse(ctx: typer.Context, names: Iterable[str], owner: str) -> None:
             raise InputError(f"{param.opts[0]} belongs to {owner}.")
 
 
-def finish(
-    traj: LinearTrajectory,
-    out: Path | None,
-    as_json: bool,
-    loss_below: float | None,
-    certificate: Certificate | None = None,
-) -> None:
-    """Save and print a run, with what is proved of its end, and end with its exit code."""
-    saved = [str(traj.save(out))] if out is not None else []
-    if as_json:
-        proof = {"certificate": certificate.to_dict()} if certificate else {}
-        print_json(_in_numbers(traj) | proof | {"saved": saved})
-    else:
-        typer.echo(str(traj))
-        if certificate:
-            typer.echo(str(certificate))
-        if saved:
-            say("saved", saved[0])
-    missed = loss_below is not None and traj.loss[-1] > loss_below
-    unproved = certificate is not None and not certificate.decided
-    if missed or unproved or traj.outcome.failed or traj.outcome.name == "INTERRUPTED":
-        raise typer.Exit(1)
-
-
-def _in_numbers(traj: LinearTrajectory) -> dict[str, Any]:
+def in_numbers(traj: LinearTrajectory) -> dict[str, Any]:
+    """Return the end of a run as plain numbers and words."""
     target = traj.target
     return {
         "target": {"name": target.name, "d_out": target.d_out, "d_in": target.d_in, "norm": target.norm},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import tempfile
@@ -15,6 +14,9 @@ from .. import _validate as check
 from .._errors import InputError
 
 if TYPE_CHECKING:
+    from ..certify import Certificate
+    from ..descent.shallow import DescentTrajectory
+    from ..flow.linear import LinearTrajectory
     from ..flow.trajectory import Trajectory
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead, for machines.")]
@@ -42,26 +44,28 @@ def print_json(answer: dict[str, Any]) -> None:
     typer.echo(json.dumps(_finite(answer), allow_nan=False))
 
 
-def in_numbers(traj: Trajectory) -> dict[str, Any]:
-    """Return the end of a trajectory as plain numbers and words."""
-    return {
-        "data": {"name": traj.data.name, "n": traj.data.n, "d": traj.data.d},
-        "network": {"p": traj.final.p, "activation": traj.final.activation, "slope": traj.final.slope},
-        "outcome": traj.outcome.name,
-        "message": str(traj.outcome),
-        "t": float(traj.t[-1]),
-        "loss_at_start": float(traj.loss[0]),
-        "loss": float(traj.loss[-1]),
-        "curvature": float(traj.curvature[-1]),
-        "curvature_lower": float(traj.curvature_lower[-1]),
-        "curvature_upper": float(traj.curvature_upper[-1]),
-        "average_curvature": float(traj.average_curvature[-1]),
-        "modes": {name: int(getattr(traj, name)[-1]) for name in ("active", "inactive", "sliding")},
-        "events": int(traj.events.sum()),
-        "steps": int(traj.steps.sum()),
-        "audit": dataclasses.asdict(traj.audit),
-        "settings": traj.settings,
-    }
+def finish(
+    traj: Trajectory | LinearTrajectory | DescentTrajectory,
+    numbers: dict[str, Any],
+    saved: list[Path],
+    as_json: bool,
+    loss_below: float | None,
+    certificate: Certificate | None = None,
+) -> None:
+    """Print a run, with what is proved of its end and where it is saved, and end with its exit code."""
+    if as_json:
+        proof = {"certificate": certificate.to_dict()} if certificate else {}
+        print_json(numbers | proof | {"saved": [str(path) for path in saved]})
+    else:
+        typer.echo(str(traj))
+        if certificate:
+            typer.echo(str(certificate))
+        if saved:
+            say("saved", ", ".join(str(path) for path in saved))
+    missed = loss_below is not None and not traj.loss[-1] <= loss_below
+    unproved = certificate is not None and certificate.verdict != "converges"
+    if missed or unproved or traj.outcome.failed or traj.outcome.name == "INTERRUPTED":
+        raise typer.Exit(1)
 
 
 def _finite(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ._output import JsonOption, print_json, say
-from .flow import Activation, Init, Law
+from ._shallow import Activation, Init, Law
 
 
 def check(

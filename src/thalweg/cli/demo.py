@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ._output import JsonOption, in_numbers, print_json, say, writable
+from ._output import JsonOption, print_json, say, writable
+from ._shallow import flow_in_numbers
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
@@ -38,7 +39,7 @@ def demo(
 
     write(runs, report, title="Two gradient flows", command="thalweg demo")
     if as_json:
-        print_json({"runs": [in_numbers(traj) for traj in runs], "report": str(report)})
+        print_json({"runs": [flow_in_numbers(traj) for traj in runs], "report": str(report)})
     else:
         say("report", f"{report} (one file, opens offline)")
 

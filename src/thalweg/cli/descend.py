@@ -1,57 +1,69 @@
-"""thalweg descend: gradient descent on a deep linear network."""
+"""thalweg descend: gradient descent on a data file, on a law, or towards the target of a deep linear network."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .._errors import InputError
-from ._linear import (
-    AlphaOption,
-    BetaOption,
-    DepthOption,
-    DimOption,
-    LinearInit,
-    LinearOptions,
-    Model,
-    ScaleOption,
-    ZeroLayerOption,
-    finish,
-)
-from ._output import JsonOption, writable
+from . import _linear, _shallow
+from ._linear import LinearInit, LinearOptions
+from ._model import InitOption, LossBelowOption, Model, ModelOption, SeedOption, TargetOption, chosen, one_of
+from ._output import JsonOption, finish, writable
+from ._shallow import Init, ShallowOptions
+
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
+    from ..networks.shallow import ShallowNetwork
 
 
 def descend(
     ctx: typer.Context,
-    model: Annotated[Model, typer.Option(help="Kind of network; deep-linear only, so far.")] = Model.deep_linear,
-    target: Annotated[
-        str | None, typer.Option(help="random, negative-identity, or a file (.npy, .npz or .csv) with a matrix.")
-    ] = None,
-    dim: DimOption = 10,
-    depth: DepthOption = None,
-    init: Annotated[LinearInit, typer.Option(help="The start.")] = LinearInit.zas,
-    alpha: AlphaOption = 1.0,
-    zero_layer: ZeroLayerOption = None,
-    beta: BetaOption = 0.0,
-    scale: ScaleOption = None,
-    seed: Annotated[int, typer.Option(help="Seed of the start, and of a random target.")] = 0,
+    model: ModelOption = None,
+    data: _shallow.DataOption = None,
+    target: TargetOption = None,
+    law: _shallow.LawOption = None,
+    n: _shallow.SamplesOption = None,
+    d: _shallow.InputsOption = None,
+    width: _shallow.WidthOption = 30,
+    init: InitOption = None,
+    depth: _linear.DepthOption = None,
+    dim: _linear.DimOption = 10,
+    alpha: _linear.AlphaOption = 1.0,
+    zero_layer: _linear.ZeroLayerOption = None,
+    beta: _linear.BetaOption = 0.0,
+    scale: _linear.ScaleOption = None,
+    activation: _shallow.ActivationOption = _shallow.Activation.relu,
+    slope: _shallow.SlopeOption = 0.0,
+    seed: SeedOption = 0,
     step_size: Annotated[
-        str, typer.Option(help="A number, or safe: the largest with a proof, from exact zas.")
-    ] = "safe",
+        str | None,
+        typer.Option(
+            help="A number. Deep linear from exact zas: safe (the default) is the largest with a proof.",
+            show_default=False,
+        ),
+    ] = None,
     steps: Annotated[int, typer.Option(help="Iterations at most.")] = 10_000,
-    momentum: Annotated[float, typer.Option(help="Of the heavy ball; 0 for plain gradient descent.")] = 0.0,
-    loss_below: Annotated[float | None, typer.Option(help="Stop at this loss; exit code 1 if not reached.")] = None,
+    momentum: Annotated[
+        float, typer.Option(help="Deep linear: of the heavy ball; 0 for plain gradient descent.")
+    ] = 0.0,
+    precision: Annotated[str, typer.Option(help="Shallow: float64, or float32 in half the time.")] = "float64",
+    loss_below: LossBelowOption = None,
     out: Annotated[Path | None, typer.Option(help="Save the run here (.npz).")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run gradient descent on a deep linear network, all layers at once.
+    """Run gradient descent on a network: one hidden layer on data, or deep linear towards a target.
 
-    From zero-asymmetric starts a step costs the same at any depth. Ctrl-C stops early; what was computed is shown and
-    saved. Exit code 1 if the iteration diverged, or a loss asked for was not reached.
+    The step is that of the plain gradient of all weights, as in PyTorch. Ctrl-C stops early; what was computed is shown
+    and saved. Exit code 1 if the iteration diverged, or a loss asked for was not reached.
 
     Examples:
+
+      thalweg descend --data genes.csv --target relapse --width 60 --step-size 0.5
+
+      thalweg descend --law sphere --n 100 --d 100 --step-size 1 --steps 5000 --loss-below 1e-3 --out run.npz
 
       thalweg descend --depth 1000 --init zas --target random --loss-below 1e-8
 
@@ -60,19 +72,39 @@ def descend(
       thalweg descend --depth 50 --target phi.csv --step-size 1e-3 --momentum 0.9 --out run.npz --json
     """
     writable("--out", out)
-    if model is Model.shallow:
-        raise InputError("thalweg descend knows deep linear networks only. In Python, tw.descend knows shallow ones.")
-    size = _step_size(step_size)
-    if size == "safe" and (init is not LinearInit.zas or beta):
-        raise InputError("--step-size safe is proved for exact zas only. Give a number for other starts.")
-    options = LinearOptions(target, init, depth, dim, alpha, zero_layer, beta, scale)
-    network, goal = options.problem(ctx, seed)
+    kind = chosen(ctx, model, depth, shallow_only=("precision",), linear_only=("momentum",))
     from .. import LossBelow
     from .. import descend as iterate
 
     stop = None if loss_below is None else LossBelow(loss_below)
-    traj = iterate(network, goal, step_size=size, steps=steps, momentum=momentum, stop=stop)
-    finish(traj, out, as_json, loss_below)
+    if kind is Model.deep_linear:
+        start, size = one_of(LinearInit, init), _step_size(step_size or "safe")
+        if size == "safe" and (start is not LinearInit.zas or beta):
+            raise InputError("--step-size safe is proved for exact zas only. Give a number for other starts.")
+        options = LinearOptions(target, start, depth, dim, alpha, zero_layer, beta, scale)
+        network, goal = options.problem(ctx, seed)
+        run = iterate(network, goal, step_size=size, steps=steps, momentum=momentum, stop=stop)
+        finish(run, _linear.in_numbers(run), [run.save(out)] if out is not None else [], as_json, loss_below)
+        return
+    problem = ShallowOptions(data, target, law, n, d, one_of(Init, init), width, activation, slope)
+    hidden, dataset = problem.problem("descend", seed)
+    eta = _shallow_step(step_size, hidden, dataset)
+    traj = iterate(
+        hidden, dataset, step_size=eta, steps=steps, stop=stop, precision=precision, progress=False if as_json else None
+    )
+    saved = [traj.save(out)] if out is not None else []
+    finish(traj, _shallow.descent_in_numbers(traj), saved, as_json, loss_below)
+
+
+def _shallow_step(text: str | None, network: ShallowNetwork, data: Dataset) -> float:
+    """Read --step-size, which has no default on data; what is stable is said instead."""
+    if text is not None and (size := _step_size(text)) != "safe":
+        return float(size)
+    from ..descent import largest_stable_step
+
+    given = "has no --step-size safe" if text else "needs --step-size, a number"
+    largest = largest_stable_step(network, data)
+    raise InputError(f"A shallow network {given}. The largest stable step at this start is {largest:.3g}.")
 
 
 def _step_size(text: str) -> float | str:
