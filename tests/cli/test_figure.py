@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from thalweg import figures
 from thalweg.cli import app
-from thalweg.figures.base import Drawn, NamedFigure
+from thalweg.figures.base import NamedFigure
 from thalweg.figures.style import new_figure
 
 
@@ -20,13 +20,17 @@ def run(*words):
 def toy(monkeypatch):
     """A figure that takes no time, in place of all others."""
 
-    def draw(size, seed, progress):
-        progress(0.5, "half way")
-        if size == "full":
+    def measure(setting, work):
+        work.progress(0.5, "half way")
+        if setting == "long":
             raise KeyboardInterrupt
-        return Drawn(new_figure(2.0, 2.0), {"seed": np.array([seed])}, "What it shows.")
+        return {"seed": np.array([work.seed])}
 
-    monkeypatch.setattr("thalweg.figures.registry.FIGURES", (NamedFigure("toy", "A toy", "nothing", draw),))
+    sizes = {"quick": "short", "full": "long"}
+    figure = NamedFigure(
+        "toy", "A toy", "nothing", sizes, measure, lambda table: new_figure(2.0, 2.0), lambda table: "What it shows."
+    )
+    monkeypatch.setattr("thalweg.figures.registry.FIGURES", (figure,))
 
 
 @pytest.mark.usefixtures("toy")

@@ -6,6 +6,7 @@ import pytest
 import thalweg as tw
 from thalweg.descent.descenders import LayerDescent
 from thalweg.figures import depth as figure
+from thalweg.figures.base import Work
 from thalweg.figures.race_kernel import race
 
 
@@ -73,7 +74,7 @@ def test_targets():
 
 @pytest.fixture(scope="module")
 def table():
-    return figure.measure(figure.Setting((5, 20), 4, 400), 0, lambda share, text: None)
+    return figure.measure(figure.Setting((5, 20), 4, 400), Work())
 
 
 def test_medians_are_those_of_the_published_table(table):

@@ -5,11 +5,12 @@ import pytest
 
 import thalweg as tw
 from thalweg.figures import depth_free as figure
+from thalweg.figures.base import Work
 
 
 @pytest.fixture(scope="module")
 def table():
-    return figure.measure(figure.Setting((3, 10, 1000), 10), 0, lambda share, text: None)
+    return figure.measure(figure.Setting((3, 10, 1000), 10), Work())
 
 
 def test_all_layers_take_the_same_iterations_and_the_same_time_of_the_flow(table):

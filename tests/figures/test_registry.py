@@ -8,7 +8,7 @@ import pytest
 import thalweg as tw
 from thalweg import figures
 from thalweg.figures import saddle
-from thalweg.figures.base import Drawn
+from thalweg.figures.base import Drawn, Work
 from thalweg.figures.style import new_figure
 
 
@@ -39,7 +39,7 @@ def test_a_figure_is_the_same_every_time(tmp_path, monkeypatch):
 
 def test_the_seed_matters():
     setting = saddle.Setting(draws=1, saddles=1)
-    one, two = (saddle.measure(setting, seed, lambda share, text: None) for seed in (1, 2))
+    one, two = (saddle.measure(setting, Work(seed)) for seed in (1, 2))
     assert not np.array_equal(one["w1"], two["w1"])
 
 
@@ -75,6 +75,7 @@ def test_nothing_is_written_unless_everything_is_ready(tmp_path, monkeypatch):
         ({"name": "saddle", "size": "huge"}, "'size'"),
         ({"name": "saddle", "seed": -1}, "'seed'"),
         ({"name": "saddle", "seed": None}, "'seed'"),
+        ({"name": "saddle", "workers": 0}, "'workers'"),
     ],
 )
 def test_bad_requests_are_refused(arguments, words):

@@ -7,12 +7,13 @@ import pytest
 
 import thalweg as tw
 from thalweg.figures import residual as figure
+from thalweg.figures.base import Work
 from thalweg.networks.residual import loss_and_gradient
 
 
 @pytest.fixture(scope="module")
 def table():
-    return figure.measure(figure.Setting((2, 12), 1, ("relu",), 8), 0, lambda share, text: None)
+    return figure.measure(figure.Setting((2, 12), 1, ("relu",), 8), Work())
 
 
 def start(name, depth=6):

@@ -5,13 +5,14 @@ import pytest
 
 import thalweg as tw
 from thalweg.figures import saddle
+from thalweg.figures.base import Work
 from thalweg.flow.linear.layers import LayerRoute
 from thalweg.networks.products import error_and_gradients
 
 
 @pytest.fixture(scope="module")
 def table():
-    return saddle.measure(saddle.Setting(draws=2, saddles=2), 3, lambda share, text: None)
+    return saddle.measure(saddle.Setting(draws=2, saddles=2), Work(3))
 
 
 @pytest.mark.parametrize("depth", [2, 3])

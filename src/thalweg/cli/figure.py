@@ -34,6 +34,7 @@ def figure(
     size: Annotated[Size, typer.Option(help="Seconds, or the numbers of the documentation: minutes.")] = Size.quick,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(),
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes to compute in; results do not depend on it.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Draw a named figure: NAME.png and .svg, its data as .csv or .npz, and one paragraph on what it shows, .md.
@@ -59,7 +60,7 @@ def figure(
     writable("--out", out / f"{name}.png")
     try:
         with _bar(wanted=not as_json) as progress:
-            drawn = figures.draw(name, size=size.value, seed=seed, progress=progress)
+            drawn = figures.draw(name, size=size.value, seed=seed, workers=workers, progress=progress)
         command = f"thalweg figure {name} --size {size.value} --seed {seed}"
         saved = figures.save(drawn, out, name, title=chosen.title, command=command)
     except KeyboardInterrupt:

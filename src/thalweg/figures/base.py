@@ -1,8 +1,8 @@
-"""What a named figure is: a function of a size and a seed that returns a picture, its data and what it shows."""
+"""What a named figure is: how its data are measured, drawn and read, at two sizes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -37,6 +37,25 @@ class Drawn:
 
 
 @dataclass(frozen=True)
+class Work:
+    """How to measure.
+
+    Attributes
+    ----------
+    seed : int
+        Of everything random.
+    workers : int
+        Processes that may compute; results do not depend on it.
+    progress : function
+        See `Progress`.
+    """
+
+    seed: int = 0
+    workers: int = 1
+    progress: Progress = lambda share, text: None
+
+
+@dataclass(frozen=True)
 class NamedFigure:
     """A figure that can be asked for by name.
 
@@ -45,12 +64,23 @@ class NamedFigure:
     name, title : str
     summary : str
         One line on what it shows.
-    draw : function
-        Of the size ("quick" or "full"), the seed and a `Progress`; it returns a `Drawn`, the same for the same
-        arguments up to columns of seconds.
+    sizes : mapping
+        What to measure at the sizes "quick" and "full".
+    measure : function
+        Of one of these and a `Work`: the table, the same for the same seed up to columns of seconds.
+    picture, read : functions
+        Of the table: the picture, and one paragraph on what it shows, with the numbers of this table.
     """
 
     name: str
     title: str
     summary: str
-    draw: Callable[[str, int, Progress], Drawn]
+    sizes: Mapping[str, Any]
+    measure: Callable[[Any, Work], Table]
+    picture: Callable[[Table], Figure]
+    read: Callable[[Table], str]
+
+    def draw(self, size: str, work: Work) -> Drawn:
+        """Measure, draw and read."""
+        table = self.measure(self.sizes[size], work)
+        return Drawn(self.picture(table), table, self.read(table))

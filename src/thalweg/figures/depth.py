@@ -15,7 +15,7 @@ import numpy as np
 from .._typing import FloatArray
 from ..init import near_identity, orthogonal, xavier, zas
 from ..networks.deep_linear import DeepLinearNetwork
-from .base import Drawn, NamedFigure, Progress, Table
+from .base import NamedFigure, Table, Work
 from .style import STARTS, new_figure
 
 # From ZAS with alpha = 1 a step of 1 solves any whitened target at once, which says nothing: 3/4 and less are tried.
@@ -87,15 +87,15 @@ def best(network: DeepLinearNetwork, Phi: FloatArray, cap: int) -> tuple[int, fl
     return int(iterations), float(STEPS[winner]) if iterations >= 0 else float("nan")
 
 
-def measure(setting: Setting, seed: int, progress: Progress) -> Table:
+def measure(setting: Setting, work: Work) -> Table:
     """Run all races; one row of the table for each. Runs that were given up have the cap as their iterations."""
     # The same targets at every depth and for every start, so that these can be compared pair by pair.
     cases = [(t, L, s, k) for L in setting.depths for t in TARGETS for s in STARTS for k in range(setting.seeds)]
-    work = np.cumsum([0, *(L for _, L, _, _ in cases)])
+    cost = np.cumsum([0, *(L for _, L, _, _ in cases)])
     rows = []
     for place, (target, depth, kind, k) in enumerate(cases):
-        progress(float(work[place] / work[-1]), f"depth {depth}, {target}, {STARTS[kind][2]}")
-        for_target, for_start = np.random.SeedSequence([seed, k]).spawn(2)
+        work.progress(float(cost[place] / cost[-1]), f"depth {depth}, {target}, {STARTS[kind][2]}")
+        for_target, for_start = np.random.SeedSequence([work.seed, k]).spawn(2)
         Phi = TARGETS[target](np.random.default_rng(for_target))
         made, step = best(start(kind, depth, for_start), Phi, setting.cap)
         rows.append((depth, target, kind, k, setting.cap if made < 0 else made, made >= 0, step))
@@ -161,15 +161,12 @@ def picture(table: Table) -> Any:
     return figure
 
 
-def depth(size: str, seed: int, progress: Progress) -> Drawn:
-    """Draw the figure; see `NamedFigure`."""
-    table = measure(SIZES[size], seed, progress)
-    return Drawn(picture(table), table, read(table))
-
-
 DEPTH = NamedFigure(
     "depth",
     "Iterations against depth",
     "share of runs solved within k iterations: ZAS, near-identity, Xavier and orthogonal starts on four targets",
-    depth,
+    SIZES,
+    measure,
+    picture,
+    read,
 )

@@ -11,7 +11,7 @@ import numpy as np
 from .._typing import FloatArray
 from ..data.target import Target
 from ..init import zas, zas_alpha
-from .base import Drawn, NamedFigure, Progress, Table
+from .base import NamedFigure, Table, Work
 from .style import BLUE, GREEN, GREY, ORANGE, new_figure
 
 ACCURACY = 1e-10
@@ -80,16 +80,16 @@ def run(way: str, depth: int, goal: Target) -> float:
     return _crossing(np.array(times), np.array(losses), level)
 
 
-def measure(setting: Setting, seed: int, progress: Progress) -> Table:
+def measure(setting: Setting, work: Work) -> Table:
     """Run every way at every depth it is asked for; one row of the table for each run."""
-    goal = target(seed)
+    goal = target(work.seed)
     run("GD at eta*", 2, goal)  # compile outside the clock
     rows = []
     for place, depth in enumerate(setting.depths):
         for way in WAYS:
             if way.endswith("all layers") and depth > setting.all_layers:
                 continue
-            progress(place / len(setting.depths), f"depth {depth}, {way}")
+            work.progress(place / len(setting.depths), f"depth {depth}, {way}")
             begun = time.perf_counter()
             needed = run(way, depth, goal)
             rows.append((way, depth, needed, time.perf_counter() - begun))
@@ -136,17 +136,14 @@ def picture(table: Table) -> Any:
     return figure
 
 
-def depth_free(size: str, seed: int, progress: Progress) -> Drawn:
-    """Draw the figure; see `NamedFigure`."""
-    table = measure(SIZES[size], seed, progress)
-    return Drawn(picture(table), table, read(table))
-
-
 DEPTH_FREE = NamedFigure(
     "depth-free",
     "A million layers",
     "iterations, flow time and seconds from ZAS against depth, beside stepping all layers",
-    depth_free,
+    SIZES,
+    measure,
+    picture,
+    read,
 )
 
 

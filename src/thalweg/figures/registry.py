@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import _validate as check
-from .base import SIZES, Drawn, NamedFigure, Progress
+from .base import SIZES, Drawn, NamedFigure, Progress, Work
 from .depth import DEPTH
 from .depth_free import DEPTH_FREE
 from .residual import RESIDUAL
@@ -31,7 +31,7 @@ def named(name: str) -> NamedFigure:
     return next(each for each in FIGURES if each.name == name)
 
 
-def draw(name: str, *, size: str = "quick", seed: int = 0, progress: Progress | None = None) -> Drawn:
+def draw(name: str, *, size: str = "quick", seed: int = 0, workers: int = 1, progress: Progress | None = None) -> Drawn:
     """Draw a named figure.
 
     Parameters
@@ -40,6 +40,8 @@ def draw(name: str, *, size: str = "quick", seed: int = 0, progress: Progress | 
         One of the names in `FIGURES`.
     size : {"quick", "full"}
     seed : int
+    workers : int
+        Processes to compute in, where a figure has use for them.
     progress : function, optional
         Called now and then with the share of the work that is done, and a few words.
 
@@ -51,7 +53,7 @@ def draw(name: str, *, size: str = "quick", seed: int = 0, progress: Progress | 
     Raises
     ------
     InputError
-        For an unknown name or size, or a seed below 0.
+        For an unknown name or size, a seed below 0, or no workers.
 
     Examples
     --------
@@ -65,4 +67,6 @@ def draw(name: str, *, size: str = "quick", seed: int = 0, progress: Progress | 
     if seed is None:
         raise check.fail("figure", "seed", "be a non-negative int", "None")
     check.seed_sequence("figure", seed)
-    return figure.draw(size, int(seed), progress or (lambda share, text: None))
+    check.positive_int("figure", "workers", workers)
+    work = Work(int(seed), workers) if progress is None else Work(int(seed), workers, progress)
+    return figure.draw(size, work)

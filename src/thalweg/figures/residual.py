@@ -10,7 +10,7 @@ import numpy as np
 from .._errors import missing_extra
 from .._typing import FloatArray
 from ..networks.residual import LOSSES, ResidualNetwork, loss_and_gradient, parameters
-from .base import Drawn, NamedFigure, Progress, Table
+from .base import NamedFigure, Table, Work
 from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, YELLOW, new_figure
 
 WIDTH = 32
@@ -121,7 +121,7 @@ def largest_stable(
     return float("nan"), float("nan")
 
 
-def measure(setting: Setting, seed: int, progress: Progress) -> Table:
+def measure(setting: Setting, work: Work) -> Table:
     """Train from every start; one row of the table for each."""
     cases = [
         (activation, loss, depth, name, k)
@@ -131,12 +131,14 @@ def measure(setting: Setting, seed: int, progress: Progress) -> Table:
         for name in STARTS
         for k in range(setting.seeds)
     ]
-    work = np.cumsum([0, *(depth for _, _, depth, _, _ in cases)])
+    cost = np.cumsum([0, *(depth for _, _, depth, _, _ in cases)])
     rows = []
     for place, (activation, loss, depth, name, k) in enumerate(cases):
-        progress(float(work[place] / work[-1]), f"depth {depth}, {activation}, {loss} loss, {name}")
-        X, Y = digits(seed + k)
-        network = draw_start(name, depth, X.shape[1], Y.shape[1], activation, np.random.SeedSequence([seed, k, depth]))
+        work.progress(float(cost[place] / cost[-1]), f"depth {depth}, {activation}, {loss} loss, {name}")
+        X, Y = digits(work.seed + k)
+        network = draw_start(
+            name, depth, X.shape[1], Y.shape[1], activation, np.random.SeedSequence([work.seed, k, depth])
+        )
         before = loss_and_gradient(network, X, Y, loss)[0]
         step, after = largest_stable(network, X, Y, loss, setting.steps)
         rows.append((activation, loss, depth, name, k, step, before, after))
@@ -196,15 +198,12 @@ def picture(table: Table) -> Any:
     return figure
 
 
-def residual(size: str, seed: int, progress: Progress) -> Drawn:
-    """Draw the figure; see `NamedFigure`."""
-    table = measure(SIZES[size], seed, progress)
-    return Drawn(picture(table), table, read(table))
-
-
 RESIDUAL = NamedFigure(
     "residual",
     "Deep nonlinear residual networks",
     "largest stable step and loss on handwritten digits, from Xavier to Fixup (needs scikit-learn)",
-    residual,
+    SIZES,
+    measure,
+    picture,
+    read,
 )

@@ -14,7 +14,7 @@ import numpy as np
 from .._typing import FloatArray
 from ..init import near_identity, xavier, zas
 from ..networks.deep_linear import DeepLinearNetwork
-from .base import Drawn, NamedFigure, Progress, Table
+from .base import NamedFigure, Table, Work
 from .style import BLUE, GREEN, GREY, ORANGE, YELLOW, new_figure
 
 PHI = -1.0
@@ -91,12 +91,12 @@ def stable_manifold(saddle: Any) -> list[FloatArray]:
     return halves
 
 
-def measure(setting: Setting, seed: int, progress: Progress) -> Table:
+def measure(setting: Setting, work: Work) -> Table:
     """Compute all curves; one row of the table for each point."""
     parts: list[Table] = []
     for depth in (2, 3):
-        progress((depth - 2) / 2, f"depth {depth}")
-        found = [(kind, k, *trajectory(w)) for kind, k, w in _starts(depth, setting.draws, seed)]
+        work.progress((depth - 2) / 2, f"depth {depth}")
+        found = [(kind, k, *trajectory(w)) for kind, k, w in _starts(depth, setting.draws, work.seed)]
         halves = enumerate(_manifolds(depth, setting.saddles))
         found += [("stable manifold", k, np.full(len(half), np.nan), half) for k, half in halves]
         for kind, curve, t, w in found:
@@ -176,17 +176,14 @@ def picture(table: Table) -> Any:
     return figure
 
 
-def saddle(size: str, seed: int, progress: Progress) -> Drawn:
-    """Draw the figure; see `NamedFigure`."""
-    table = measure(SIZES[size], seed, progress)
-    return Drawn(picture(table), table, read(table))
-
-
 SADDLE = NamedFigure(
     "saddle",
     "Why zero-asymmetric: the saddle at the origin",
     "vector field, stable manifold and trajectories of scalar networks of depth 2 and 3",
-    saddle,
+    SIZES,
+    measure,
+    picture,
+    read,
 )
 
 
