@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._errors import InputError
-from ..study import processes, results, run_study, serial
-from ..study.cell import Cell
-from ..study.progress import Progress as Made
-from ..study.runner import Ending
-from ..study.spec import Study
 from .base import Work
+
+if TYPE_CHECKING:
+    from ..study.cell import Cell
+    from ..study.progress import Progress as Made
+    from ..study.spec import Study
+
+
+def study_of(**sections: Mapping[str, Any]) -> Study:
+    """Return the study of a specification: the sections of its TOML, each with its keys.
+
+    Examples
+    --------
+    >>> from thalweg.figures.trials import study_of
+    >>> study_of(
+    ...     study={"name": "small", "method": "flow"},
+    ...     grid={"n": [4, 6], "d": 8, "p": 5},
+    ...     trials={"repetitions": 3, "seed": 7},
+    ...     success={"certified": True},
+    ... )
+    Study('small', 2 cells, at most 6 trials)
+    """
+    from ..study import Study
+
+    # Texts, numbers, truth values and lists of them are written in TOML as in JSON.
+    lines = []
+    for section, keys in sections.items():
+        lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
+    return Study.from_toml("\n".join(lines))
 
 
 def run_trials(
@@ -29,6 +55,8 @@ def run_trials(
     InputError
         If trials failed.
     """
+    from ..study import processes, results, run_study, serial
+    from ..study.runner import Ending
 
     def show(made: Made) -> None:
         work.progress(first + (last - first) * made.made / max(made.most, 1), text)
