@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from .. import _validate as check
 from .base import SIZES, Drawn, NamedFigure, Progress, Work
+from .convergence import CONVERGENCE
 from .depth import DEPTH
 from .depth_free import DEPTH_FREE
 from .residual import RESIDUAL
 from .saddle import SADDLE
 
 # A new figure is entered here, and nowhere else.
-FIGURES: tuple[NamedFigure, ...] = (SADDLE, DEPTH, DEPTH_FREE, RESIDUAL)
+FIGURES: tuple[NamedFigure, ...] = (SADDLE, DEPTH, DEPTH_FREE, RESIDUAL, CONVERGENCE)
 
 
 def named(name: str) -> NamedFigure:
