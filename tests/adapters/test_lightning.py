@@ -23,7 +23,7 @@ class Regression(lightning.LightningModule):
     def __init__(self, optimizers=1):
         super().__init__()
         torch.manual_seed(0)
-        self.model, self.number = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1)), optimizers
+        self.model, self.number = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1)).double(), optimizers
         self.logged = []
         self.automatic_optimization = optimizers == 1
 
@@ -40,7 +40,7 @@ class Regression(lightning.LightningModule):
 
 def data():
     torch.manual_seed(1)
-    return TensorDataset(torch.randn(32, 4), torch.randn(32, 1))
+    return TensorDataset(torch.randn(32, 4).double(), torch.randn(32, 1).double())
 
 
 def fit(module, callback, folder, epochs=4, batch=32, **options):
@@ -61,7 +61,7 @@ def test_it_logs_what_a_loop_would_see(tmp_path):
         optimizer.zero_grad()
         loss = plain.training_step((x, y), 0)
         loss.backward()
-        assert found == pytest.approx(monitor.step(loss), rel=1e-5, nan_ok=True)
+        assert found == pytest.approx(monitor.step(loss), rel=1e-9, nan_ok=True)
         optimizer.step()
     assert len(logged) == 4
 
@@ -71,7 +71,7 @@ def test_accumulated_batches_are_one(tmp_path):
     parts = fit(Regression(), PLCallback(minibatch=False), tmp_path, batch=16, accumulate_grad_batches=2)
     assert len(parts) == len(whole)
     for one, other in zip(whole, parts, strict=True):  # shuffling is off: two halves are the whole
-        assert one == pytest.approx(other, rel=1e-4, nan_ok=True)
+        assert one == pytest.approx(other, rel=1e-9, nan_ok=True)
 
 
 def test_it_says_what_changes(tmp_path, capsys):

@@ -9,10 +9,7 @@ from .._errors import InputError, missing_extra
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
 except ImportError:
-    try:
-        from pytorch_lightning import Callback, LightningModule, Trainer
-    except ImportError:
-        raise missing_extra("Lightning", "lightning") from None
+    raise missing_extra("Lightning", "lightning") from None
 
 from torch import Tensor
 from torch.optim import Optimizer
