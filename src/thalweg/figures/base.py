@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from matplotlib.animation import FuncAnimation
     from matplotlib.figure import Figure
 
 SIZES = ("quick", "full")
@@ -29,11 +31,14 @@ class Drawn:
         All that is drawn, by name. Columns of one length are saved as a .csv file, anything else as an .npz file.
     reading : str
         One paragraph on what the picture shows, with the numbers of this run.
+    animate : function or None
+        Makes the animation, where there is one; frames are drawn only when it is saved.
     """
 
     figure: Figure
     table: Table
     reading: str
+    animate: Callable[[], FuncAnimation] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ class NamedFigure:
         Of one of these and a `Work`: the table, the same for the same seed up to columns of seconds.
     picture, read : functions
         Of the table: the picture, and one paragraph on what it shows, with the numbers of this table.
+    animate : function or None
+        Of the table: a moving picture.
     """
 
     name: str
@@ -79,8 +86,10 @@ class NamedFigure:
     measure: Callable[[Any, Work], Table]
     picture: Callable[[Table], Figure]
     read: Callable[[Table], str]
+    animate: Callable[[Table], FuncAnimation] | None = None
 
     def draw(self, size: str, work: Work) -> Drawn:
         """Measure, draw and read."""
         table = self.measure(self.sizes[size], work)
-        return Drawn(self.picture(table), table, self.read(table))
+        animate = partial(self.animate, table) if self.animate else None
+        return Drawn(self.picture(table), table, self.read(table), animate)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +15,15 @@ from .._files import atomic_writer
 from ..flow.interrupt import DeferredInterrupt
 from .base import Drawn, Table
 
+if TYPE_CHECKING:
+    from matplotlib.animation import FuncAnimation
+
 _DPI = 130
+_MOVING_DPI, _FRAMES_PER_SECOND = 90, 12
 
 
 def save(drawn: Drawn, folder: str | Path, name: str, *, title: str = "", command: str = "") -> list[Path]:
-    """Write NAME.png, NAME.svg, NAME.csv or .npz, and NAME.md into a folder.
+    """Write NAME.png, NAME.svg, NAME.gif if it moves, NAME.csv or .npz, and NAME.md into a folder.
 
     Nothing is written before everything is ready, each file is complete under its name, and the first Ctrl-C waits for
     the last one.
@@ -52,6 +59,8 @@ def save(drawn: Drawn, folder: str | Path, name: str, *, title: str = "", comman
     ['empty.png', 'empty.svg', 'empty.csv', 'empty.md']
     """
     ready = {"png": _picture(drawn, "png"), "svg": _picture(drawn, "svg")}
+    if drawn.animate:
+        ready["gif"] = _animation(drawn.animate)
     if len({np.shape(column) for column in drawn.table.values()}) == 1 and _one_dimensional(drawn.table):
         ready["csv"] = _csv(drawn.table)
     else:
@@ -79,6 +88,16 @@ def _picture(drawn: Drawn, kind: str) -> bytes:
     with rc_context({"svg.hashsalt": "thalweg", "svg.fonttype": "none"}):
         drawn.figure.savefig(stream, format=kind, dpi=_DPI, metadata=metadata)
     return stream.getvalue()
+
+
+def _animation(animate: Callable[[], FuncAnimation]) -> bytes:
+    """Render the frames. Matplotlib writes animations to files by name only."""
+    from matplotlib.animation import PillowWriter
+
+    with TemporaryDirectory(prefix="thalweg-") as folder:
+        path = Path(folder) / "moving.gif"
+        animate().save(path, PillowWriter(_FRAMES_PER_SECOND), dpi=_MOVING_DPI)
+        return path.read_bytes()
 
 
 def _one_dimensional(table: Table) -> bool:

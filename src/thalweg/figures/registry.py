@@ -9,9 +9,10 @@ from .depth import DEPTH
 from .depth_free import DEPTH_FREE
 from .residual import RESIDUAL
 from .saddle import SADDLE
+from .transitions import TRANSITIONS
 
 # A new figure is entered here, and nowhere else.
-FIGURES: tuple[NamedFigure, ...] = (SADDLE, DEPTH, DEPTH_FREE, RESIDUAL, CONVERGENCE)
+FIGURES: tuple[NamedFigure, ...] = (SADDLE, DEPTH, DEPTH_FREE, RESIDUAL, CONVERGENCE, TRANSITIONS)
 
 
 def named(name: str) -> NamedFigure:
