@@ -1,4 +1,4 @@
-"""For PyTorch: the curvature monitor. Needs the extra `torch`."""
+"""For PyTorch: the curvature monitor and the zero-asymmetric initialization. Needs the extra `torch`."""
 
 from ..._errors import missing_extra
 
@@ -8,5 +8,7 @@ except ImportError:
     raise missing_extra("PyTorch", "torch") from None
 
 from .monitor import PLMonitor, Probe, probe
+from .report import Change, ZASReport
+from .zas import zas_
 
-__all__ = ["PLMonitor", "Probe", "probe"]
+__all__ = ["Change", "PLMonitor", "Probe", "ZASReport", "probe", "zas_"]
