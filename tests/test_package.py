@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Everything heavy, and everything optional, is imported where it is used.
 HEAVY = [
     *("scipy", "numba", "matplotlib", "plotly", "rich", "typer", "jinja2"),
-    *("sqlite3", "pandas", "xarray", "torch", "jax", "flint", "sklearn"),
+    *("sqlite3", "pandas", "xarray", "torch", "lightning", "jax", "flint", "sklearn"),
 ]
 
 

@@ -20,6 +20,7 @@ from . import curvature, data, init, plot, report
 from ._descent_outcome import DescentOutcome
 from ._errors import InputError, MissingExtraError
 from ._outcome import Outcome
+from .adapters import from_torch, to_torch
 from .certify import Certificate, Certified, certify
 from .data import Dataset, Target
 from .descent import DescentTrajectory, descend
@@ -60,11 +61,13 @@ __all__ = [
     "descend",
     "descent",
     "flow",
+    "from_torch",
     "init",
     "plot",
     "report",
     "stats",
     "study",
+    "to_torch",
 ]
 
 

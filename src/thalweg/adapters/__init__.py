@@ -1,4 +1,9 @@
 """Adapters for the frameworks in which people train: PyTorch, Lightning and JAX, each with an extra of its name.
 
-Nothing is imported here; ask for `thalweg.adapters.torch`, `thalweg.adapters.lightning` or `thalweg.adapters.jax`.
+None of them is imported here; ask for `thalweg.adapters.torch`, `thalweg.adapters.lightning` or
+`thalweg.adapters.jax`.
 """
+
+from .bridges import append_constant, from_torch, to_torch
+
+__all__ = ["append_constant", "from_torch", "to_torch"]
