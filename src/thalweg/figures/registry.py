@@ -7,12 +7,13 @@ from .base import SIZES, Drawn, NamedFigure, Progress, Work
 from .convergence import CONVERGENCE
 from .depth import DEPTH
 from .depth_free import DEPTH_FREE
+from .orthogonal_curvature import CURVATURE_ORTHOGONAL
 from .residual import RESIDUAL
 from .saddle import SADDLE
 from .transitions import TRANSITIONS
 
 # A new figure is entered here, and nowhere else.
-FIGURES: tuple[NamedFigure, ...] = (SADDLE, DEPTH, DEPTH_FREE, RESIDUAL, CONVERGENCE, TRANSITIONS)
+FIGURES: tuple[NamedFigure, ...] = (SADDLE, DEPTH, DEPTH_FREE, RESIDUAL, CONVERGENCE, TRANSITIONS, CURVATURE_ORTHOGONAL)
 
 
 def named(name: str) -> NamedFigure:
