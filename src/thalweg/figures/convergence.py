@@ -59,7 +59,7 @@ WAYS = {
             "study": {"name": "longer", "method": f"{__name__}:descend_longer"},
             "success": {"loss_below": "1/(2n)"},
         },
-        cost=2.0,
+        cost=6.0,
         colour=GREEN,
         marker="s",
     ),
