@@ -10,10 +10,20 @@ from .depth_free import DEPTH_FREE
 from .orthogonal_curvature import CURVATURE_ORTHOGONAL
 from .residual import RESIDUAL
 from .saddle import SADDLE
+from .threshold import THRESHOLD
 from .transitions import TRANSITIONS
 
 # A new figure is entered here, and nowhere else.
-FIGURES: tuple[NamedFigure, ...] = (SADDLE, DEPTH, DEPTH_FREE, RESIDUAL, CONVERGENCE, TRANSITIONS, CURVATURE_ORTHOGONAL)
+FIGURES: tuple[NamedFigure, ...] = (
+    SADDLE,
+    DEPTH,
+    DEPTH_FREE,
+    RESIDUAL,
+    CONVERGENCE,
+    THRESHOLD,
+    TRANSITIONS,
+    CURVATURE_ORTHOGONAL,
+)
 
 
 def named(name: str) -> NamedFigure:
