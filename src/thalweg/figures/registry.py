@@ -5,11 +5,18 @@ from __future__ import annotations
 from .. import _validate as check
 from .base import SIZES, Drawn, NamedFigure, Progress, Work
 from .convergence import CONVERGENCE
+from .deep_time import DEEP_TIME
 from .depth import DEPTH
 from .depth_free import DEPTH_FREE
+from .descent_flow import DESCENT_FLOW
+from .domination import DOMINATION
+from .generalization import GENERALIZATION
+from .leaky import LEAKY
 from .orthogonal_curvature import CURVATURE_ORTHOGONAL
+from .plateau import PLATEAU
 from .residual import RESIDUAL
 from .saddle import SADDLE
+from .safe_step import SAFE_STEP
 from .threshold import THRESHOLD
 from .transitions import TRANSITIONS
 
@@ -23,6 +30,13 @@ FIGURES: tuple[NamedFigure, ...] = (
     THRESHOLD,
     TRANSITIONS,
     CURVATURE_ORTHOGONAL,
+    DEEP_TIME,
+    SAFE_STEP,
+    LEAKY,
+    PLATEAU,
+    DOMINATION,
+    DESCENT_FLOW,
+    GENERALIZATION,
 )
 
 

@@ -1,0 +1,160 @@
+"""Plateaus of small starts: their length against log(1/scale), and the slope that theory gives.
+
+Near the origin the outputs are negligible and every neuron follows w' = a g, a' = <w, g>, g = (1/n) sum_i y_i x_i over
+its active samples. This is homogeneous: a start a thousand times smaller takes the same path, a thousand times smaller.
+A balanced neuron grows at the rate d log|a|/dt = sign(a) sum_i y_i relu(z_i)/(n |w|), so that the plateau is longer by
+log(1000)/rate, with the rate of the fastest neuron once it has turned into its final direction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._typing import FloatArray
+from ..data.dataset import Dataset
+from ..data.laws import orthogonal, sphere
+from ..init import balanced, group
+from ..networks.shallow import ShallowNetwork
+from .base import NamedFigure, Table, Work
+from .style import BLUE, GREEN, GREY, ORANGE, new_figure
+
+SAMPLES, INPUTS, WIDTH = 10, 30, 20
+# The plateau ends when this share of the loss is gone.
+FALLEN = 0.01
+_T_END, _RTOL = 1e4, 1e-6
+# Colour, marker and name of each kind of start.
+STARTS = {
+    "group": (BLUE, "o", "one neuron per group, orthogonal inputs"),
+    "orthogonal": (GREEN, "s", "random, orthogonal inputs"),
+    "sphere": (ORANGE, "^", "random, on the sphere, d = 3n"),
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Scales of the start, decreasing, and number of seeds."""
+
+    scales: tuple[float, ...]
+    seeds: int
+
+
+SIZES = {
+    "quick": Setting((1e-2, 1e-4, 1e-6, 1e-9, 1e-12), 4),
+    "full": Setting(tuple(10.0 ** -np.arange(1.0, 12.1, 0.5)), 20),
+}
+
+
+def problem(kind: str, scale: float, seed: int, k: int) -> tuple[ShallowNetwork, Dataset]:
+    """Return start and data number k of one kind; only the scale of the weights depends on the scale."""
+    for_data, for_start = np.random.SeedSequence([seed, list(STARTS).index(kind), k]).spawn(2)
+    data = sphere(SAMPLES, INPUTS, seed=for_data) if kind == "sphere" else orthogonal(SAMPLES, seed=for_data)
+    if kind == "group":
+        return group(data, scale=scale), data
+    return balanced(data.d, WIDTH, scale=scale, seed=for_start), data
+
+
+def growth(network: ShallowNetwork, data: Dataset) -> float:
+    """Return the rate at which the fastest neuron of a small balanced network grows."""
+    pull = np.maximum(network.preactivations(data.X), 0.0) @ data.y
+    return float(np.max(np.sign(network.a) * pull / np.linalg.norm(network.W, axis=1))) / data.n
+
+
+def run(start: ShallowNetwork, data: Dataset) -> tuple[float, float]:
+    """Return when a hundredth of the loss is gone, and the growth rate of the fastest neuron there."""
+    from ..flow import LossBelow, flow
+
+    stop = LossBelow((1 - FALLEN) * start.loss(data))
+    traj = flow(start, data, t_end=_T_END, rtol=_RTOL, stop=stop, progress=False)
+    gone = 1 - traj.loss / traj.loss[0]
+    late = gone > 1e-6 * FALLEN  # it grows exponentially: straight in logarithms
+    length = np.interp(np.log(FALLEN), np.log(gone[late]), traj.t[late])
+    return float(length), growth(traj.final, data)
+
+
+def measure(setting: Setting, work: Work) -> Table:
+    """Flow from every start at every scale; one row of the table for each run."""
+    cases = [(kind, k, scale) for kind in STARTS for k in range(setting.seeds) for scale in setting.scales]
+    rows = []
+    for place, (kind, k, scale) in enumerate(cases):
+        work.progress(place / len(cases), f"{kind}, scale {scale:g}")
+        rows.append((kind, k, scale, *run(*problem(kind, scale, work.seed, k))))
+    names = ("start", "seed", "scale", "length", "rate")
+    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+def fits(table: Table, kind: str) -> FloatArray:
+    """Return for each seed of one kind of start: slope, half of its 95 % interval, intercept, slope in theory (m, 4).
+
+    The line is fitted by least squares to the lengths over log(1/scale); the theory is 1/rate at the smallest scale.
+    """
+    from scipy.stats import linregress, t
+
+    rows = []
+    for k in np.unique(table["seed"]):
+        mine = (table["start"] == kind) & (table["seed"] == k)
+        x, y = -np.log(table["scale"][mine]), table["length"][mine]
+        line: Any = linregress(x, y)
+        reach = t.ppf(0.975, len(x) - 2) * line.stderr
+        rows.append((line.slope, reach, line.intercept, 1 / table["rate"][mine][np.argmax(x)]))
+    return np.array(rows)
+
+
+def read(table: Table) -> str:
+    """Say how well the slopes agree with theory."""
+    words = []
+    for kind, (_, _, label) in STARTS.items():
+        slope, reach, _, theory = fits(table, kind).T
+        inside = int((np.abs(slope - theory) <= reach + 1e-6 * theory).sum())
+        words.append(
+            f"{label}: {np.min(slope / theory):.4g} to {np.max(slope / theory):.4g} times the theory, "
+            f"{inside} of {len(slope)} intervals contain it"
+        )
+    smallest = table["scale"].min()
+    return (
+        f"Time until {FALLEN:.0%} of the loss is gone, from balanced starts of different scale (n = {SAMPLES}, random "
+        f"ones of width {WIDTH}), against log(1/scale) down to {smallest:g}. Near the origin a balanced neuron grows "
+        "exponentially, so that the length is a line, and its slope one over the rate of the fastest neuron, sign(a) "
+        "sum_i y_i relu(z_i)/(n |w|), measured where the plateau of the smallest start ends; for one neuron per group "
+        f"of orthogonal inputs it is n/|X^T y| over the group. Fitted slopes, {'; '.join(words)}. Where the neuron "
+        "turns and others grow nearly as fast, the line is reached only at small scales, and the intervals, which take "
+        "the lengths for a line with noise, are too optimistic."
+    )
+
+
+def picture(table: Table) -> Any:
+    """Draw lengths with their lines, and slopes against theory."""
+    figure = new_figure(11.0, 4.6)
+    lengths, slopes = figure.subplots(1, 2)
+    for kind, (colour, marker, label) in STARTS.items():
+        found = fits(table, kind)
+        for k, (slope, _, intercept, _) in zip(np.unique(table["seed"]), found, strict=True):
+            mine = (table["start"] == kind) & (table["seed"] == k)
+            scale = table["scale"][mine]
+            lengths.plot(scale, table["length"][mine], marker, color=colour, markersize=4, label="_" * bool(k) + label)
+            lengths.plot(scale, intercept - slope * np.log(scale), color=colour, linewidth=0.8)
+        look = {"fmt": marker, "color": colour, "markersize": 4, "capsize": 2, "label": label}
+        slopes.errorbar(found[:, 3], found[:, 0], found[:, 1], **look)
+    lengths.set(xscale="log", xlabel="scale of the start", ylabel=f"time until {FALLEN:.0%} of the loss is gone")
+    lengths.invert_xaxis()
+    lengths.set_title("Length of the plateau, and least-squares lines")
+    theory = np.concatenate([fits(table, kind)[:, 3] for kind in STARTS])
+    ends = np.array([0.95 * theory.min(), 1.05 * theory.max()])
+    slopes.plot(ends, ends, "--", color=GREY, label="theory")
+    slopes.set(xlabel="1/rate of the fastest neuron", ylabel="slope of the line", title="Slopes with 95 % intervals")
+    lengths.legend(fontsize=8)
+    slopes.legend(fontsize=8)
+    return figure
+
+
+PLATEAU = NamedFigure(
+    "plateau",
+    "Plateaus of small starts",
+    "length of the plateau against log(1/scale), with the slope that theory gives",
+    SIZES,
+    measure,
+    picture,
+    read,
+)
