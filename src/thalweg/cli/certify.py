@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .._errors import InputError
+from ._checkpoint import certify_checkpoint, is_checkpoint
+from ._linear import refuse
+from ._model import Model
 from ._output import JsonOption, print_json, say, writable
 
 if TYPE_CHECKING:
@@ -17,8 +20,28 @@ if TYPE_CHECKING:
 
 
 def certify(
-    run: Annotated[Path, typer.Argument(help="A saved trajectory (.npz), or a saved certificate (.json) to verify.")],
+    ctx: typer.Context,
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="A saved trajectory (.npz), a saved certificate (.json) to verify, or a PyTorch checkpoint (.pt)."
+        ),
+    ],
     when: Annotated[int, typer.Option(help="Output time to certify, counted from 0; -1 is the end of the run.")] = -1,
+    data: Annotated[Path | None, typer.Option(help="Checkpoint: the data file, .npz, .csv or .tsv.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="Checkpoint: column of the data file that holds the labels; of a deep linear network without --data, "
+            "a file (.npy, .npz or .csv) with the matrix to learn."
+        ),
+    ] = None,
+    model: Annotated[
+        Model | None, typer.Option(help="Checkpoint: kind of network, if it cannot be told from the weights.")
+    ] = None,
+    slope: Annotated[
+        float, typer.Option(help="Checkpoint: slope below zero of a LeakyReLU, which a checkpoint does not hold.")
+    ] = 0.0,
     step_size: Annotated[
         float | None, typer.Option(help="Deep linear: certify gradient descent with this step size, not the flow.")
     ] = None,
@@ -28,7 +51,7 @@ def certify(
     out: Annotated[Path | None, typer.Option(help="Save the certificate here (.json).")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove that a saved run converges, or that it is stuck, from one of its states.
+    """Prove that a saved run, or the training of a PyTorch checkpoint, converges or is stuck.
 
     Every certificate is verified with other arithmetic before it is shown. Given a saved certificate, it is verified
     only. Exit code 0 if it is certified that the loss tends to 0, 1 if not (stuck, or undecided), 2 for bad input.
@@ -42,16 +65,27 @@ def certify(
       thalweg certify descent.npz --step-size 0.01
 
       thalweg certify proof.json --exact
+
+      thalweg certify checkpoint.pt --data table.csv --target answer
     """
     writable("--out", out)
-    certificate = _certificate(run, when, step_size)
+    read_as = ""
+    if is_checkpoint(run):
+        refuse(ctx, ("when",), "a run; a checkpoint is one state")
+        certificate, read_as = certify_checkpoint(run, data, target, model, slope, step_size)
+    else:
+        refuse(ctx, ("data", "target", "model", "slope"), "a PyTorch checkpoint; a run has its own")
+        certificate = _certificate(run, when, step_size)
     verified = certificate.verify(exact=exact)
     if out is not None:
         certificate.save(out)
     if as_json:
         saved = [str(out)] if out is not None else []
-        print_json(certificate.to_dict() | {"verified": verified, "saved": saved})
+        extra = {"read_as": read_as} if read_as else {}
+        print_json(certificate.to_dict() | extra | {"verified": verified, "saved": saved})
     else:
+        if read_as:
+            say("read as", read_as)
         _print(certificate, verified, exact)
         if out is not None:
             say("saved", str(out))
