@@ -27,6 +27,7 @@ from .stops import RunningState, as_stop
 from .trajectory import Trajectory
 
 if TYPE_CHECKING:
+    from ..adapters.jax import LossTrajectory
     from .linear import LinearTrajectory
 
 EPS = float(np.finfo(np.float64).eps)
@@ -57,9 +58,22 @@ def flow(
     stop: object = None,
     progress: bool | None = None,
 ) -> LinearTrajectory: ...
+@overload
 def flow(
-    network: ShallowNetwork | DeepLinearNetwork,
-    data: Dataset | Target,
+    network: Callable[[Any], Any],
+    data: Any,
+    *,
+    t_end: float,
+    times: ArrayLike | None = None,
+    rtol: float = 1e-6,
+    stop: object = None,
+    progress: bool | None = None,
+    floor: float = 0.0,
+    solver: str = "tsit5",
+) -> LossTrajectory: ...
+def flow(
+    network: ShallowNetwork | DeepLinearNetwork | Callable[[Any], Any],
+    data: Any,
     *,
     t_end: float,
     times: ArrayLike | None = None,
@@ -69,22 +83,25 @@ def flow(
     kernel: str = "numba",
     threads: int = 1,
     accept_contradictions: bool = False,
-) -> Trajectory | LinearTrajectory:
+    floor: float = 0.0,
+    solver: str = "tsit5",
+) -> Trajectory | LinearTrajectory | LossTrajectory:
     """Compute the exact gradient flow of a network: shallow ReLU or leaky ReLU on data, or deep linear on a target.
 
     For a ShallowNetwork the flow is d theta/dt = -p grad L. Pairs of a neuron and a sample that slide along their
     kink are resolved exactly. The loss never increases, the invariants a_j^2 - |w_j|^2 hold to rounding, and the local
     PL curvature is the true one. Orthogonal inputs take a path that costs O(np) per step.
 
-    For a DeepLinearNetwork see `thalweg.flow.linear.flow_deep_linear`, which picks the best exact route; the
-    parameters from `kernel` on are for shallow networks.
+    For a DeepLinearNetwork see `thalweg.flow.linear.flow_deep_linear`, which picks the best exact route, and for any
+    other loss, written in JAX, `thalweg.adapters.jax.flow`, a general integrator (extra `jax`).
 
     Parameters
     ----------
-    network : ShallowNetwork or DeepLinearNetwork
-        The start.
-    data : Dataset or Target
-        Inputs and labels, n and d of any size; the target of a deep linear network.
+    network : ShallowNetwork, DeepLinearNetwork, or function
+        The start; or a loss, a JAX function of a pytree of parameters.
+    data : Dataset, Target, or pytree
+        Inputs and labels, n and d of any size; the target of a deep linear network; the parameters at the start of
+        a loss.
     t_end : float
         Time to flow for.
     times : array (T,), optional
@@ -98,15 +115,17 @@ def flow(
     progress : bool, optional
         Show a progress bar. By default on a terminal, for runs of over two seconds.
     kernel : {"numba", "numpy"}
-        Compiled kernels, or their slow twin written with NumPy.
+        Compiled kernels, or their slow twin written with NumPy. Of shallow networks.
     threads : int
-        Threads to share the neurons and the matrix products among.
+        Threads to share the neurons and the matrix products among. Of shallow networks.
     accept_contradictions : bool
-        Flow even if equal inputs carry different labels, which no network can fit.
+        Flow even if equal inputs carry different labels, which no network can fit. Of shallow networks.
+    floor, solver
+        Of a loss; see `thalweg.adapters.jax.flow`.
 
     Returns
     -------
-    Trajectory or LinearTrajectory
+    Trajectory, LinearTrajectory or LossTrajectory
         With the outcome and an audit. Ctrl-C returns what has been computed so far; twice raises.
 
     Raises
@@ -134,6 +153,11 @@ def flow(
         return flow_deep_linear(
             network, cast(Target, data), t_end=t_end, times=times, rtol=rtol, stop=stop, progress=progress
         )
+    if callable(network):
+        from ..adapters.jax import flow as flow_of_loss
+
+        shared = {"t_end": t_end, "times": times, "rtol": rtol, "stop": stop, "progress": progress}
+        return flow_of_loss(network, data, **shared, floor=floor, solver=solver)
     network, data, wanted = _checked(network, data, t_end, times, rtol, kernel, threads)
     if data.contradictions and not accept_contradictions:
         raise InputError(

@@ -1,0 +1,18 @@
+"""For JAX: the gradient flow of any differentiable loss, the curvature monitor, zero-asymmetric starts.
+
+Needs the extra `jax`.
+"""
+
+from ..._errors import missing_extra
+
+try:
+    import diffrax as _diffrax  # noqa: F401
+    import jax as _jax  # noqa: F401
+except ImportError:
+    raise missing_extra("JAX or diffrax", "jax") from None
+
+from .flow import flow
+from .kinks import kinks
+from .trajectory import LossAudit, LossTrajectory
+
+__all__ = ["LossAudit", "LossTrajectory", "flow", "kinks"]

@@ -1,0 +1,188 @@
+"""The result of the gradient flow of a JAX function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..._errors import InputError
+from ..._files import atomic_writer, saved_arrays
+from ..._outcome import Outcome
+from ..._typing import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_FORMAT = "thalweg-loss-trajectory-1"
+_SERIES = ("t", "loss", "curvature", "energy")
+
+
+@dataclass(frozen=True)
+class LossAudit:
+    """Checks of a run against what every gradient flow obeys.
+
+    Attributes
+    ----------
+    largest_loss_increase : float
+        Between two output times, relative to the first loss; a flow has none.
+    energy_drift : float
+        Largest |L(0) - L(t) - int |grad L|^2 dt|, relative to the first loss: 0 where the loss is smooth. At a
+        kink along which the true flow slides, the gradient promises more than the loss falls.
+    kinks : tuple of str
+        Operations of the loss whose gradient jumps somewhere.
+    """
+
+    largest_loss_increase: float
+    energy_drift: float
+    kinks: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LossTrajectory:
+    """The gradient flow of a loss from its start to its outcome.
+
+    Attributes
+    ----------
+    t : array (T,)
+        Output times.
+    loss : array (T,)
+    curvature : array (T,)
+        |grad L|^2/(L - floor): the local PL curvature -d log(L - floor)/dt, off kinks.
+    energy : array (T,)
+        Integral of |grad L|^2 over time, which the loss has fallen by where it is smooth.
+    start, final : pytree
+        Parameters; flow on from `final`.
+    outcome : Outcome
+        How the run ended, with advice.
+    audit : LossAudit
+    settings : dict
+    """
+
+    t: FloatArray
+    loss: FloatArray
+    curvature: FloatArray
+    energy: FloatArray
+    start: Any
+    final: Any
+    outcome: Outcome
+    audit: LossAudit
+    settings: dict[str, str | int | float | None]
+
+    @property
+    def average_curvature(self) -> FloatArray:
+        """Average PL curvature log(L(0)/L(t))/t of what lies above the floor; the local one at t = 0."""
+        excess = self.loss - float(self.settings["floor"] or 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            average = np.log(excess[0] / excess) / (self.t - self.t[0])
+        return np.where(self.t > self.t[0], average, self.curvature)
+
+    def plot(self) -> Figure:
+        """Draw the loss and the curvature over time."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9.0, 3.4), layout="constrained")
+        for axes, series, title in zip(
+            figure.subplots(1, 2), (self.loss, self.curvature), ("Loss", "Local PL curvature"), strict=True
+        ):
+            axes.plot(self.t, series, color="#0072B2", marker="o" if len(self) == 1 else "")
+            if np.nanmin(series) > 0:
+                axes.set_yscale("log")
+            axes.set(xlabel="time t", title=title)
+        return figure
+
+    def save(self, path: str | Path) -> Path:
+        """Save series, start and end to one .npz file that is complete or not there at all."""
+        import json
+
+        import jax
+
+        leaves: dict[str, Any] = {f"start_{k}": np.asarray(leaf) for k, leaf in enumerate(jax.tree.leaves(self.start))}
+        leaves |= {f"final_{k}": np.asarray(leaf) for k, leaf in enumerate(jax.tree.leaves(self.final))}
+        words = {"outcome": self.outcome.name, "settings": self.settings, "audit": vars(self.audit)}
+        with atomic_writer("LossTrajectory.save", path) as stream:
+            series = {name: getattr(self, name) for name in _SERIES}
+            np.savez(stream, format=np.array(_FORMAT), words=np.array(json.dumps(words)), **series, **leaves)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path, like: Any) -> LossTrajectory:
+        """Load a trajectory saved by `save`.
+
+        Parameters
+        ----------
+        path : path
+        like : pytree
+            Parameters of the same structure: files hold arrays, and no code to build anything else.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, truncated or of another kind, or its arrays do not fit.
+        """
+        import json
+
+        import jax
+
+        leaves, structure = jax.tree.flatten(like)
+        with saved_arrays("LossTrajectory", path, _FORMAT) as parts:
+            words = json.loads(str(parts["words"]))
+            trees = []
+            for name in ("start", "final"):
+                found = [parts[key] for key in sorted(parts, key=_number) if key.startswith(f"{name}_")]
+                if [each.shape for each in found] != [np.shape(leaf) for leaf in leaves]:
+                    shapes = [each.shape for each in found]
+                    raise InputError(f"{str(path)!r} holds parameters of shapes {shapes}: `like` has others.")
+                trees.append(jax.tree.unflatten(structure, found))
+            audit = words["audit"] | {"kinks": tuple(words["audit"]["kinks"])}
+            series = {name: parts[name] for name in _SERIES}
+            return cls(
+                **series,
+                start=trees[0],
+                final=trees[1],
+                outcome=Outcome[words["outcome"]],
+                audit=LossAudit(**audit),
+                settings=words["settings"],
+            )
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def __repr__(self) -> str:
+        return f"LossTrajectory(t={self.t[-1]:.6g}, loss={self.loss[-1]:.3g}, {self.outcome.name})"
+
+    def __str__(self) -> str:
+        from ...report.prose import as_text
+
+        return as_text(self._verdict(), self._facts())
+
+    def _repr_html_(self) -> str:
+        from ...report.prose import as_html
+
+        return as_html(self._verdict(), self._facts())
+
+    def _verdict(self) -> str:
+        message = str(self.outcome).partition(". ")[0].rstrip(".")
+        return f"{message} (t = {self.t[-1]:.6g}, loss {self.loss[-1]:.3g})"
+
+    def _facts(self) -> list[tuple[str, str]]:
+        audit = self.audit
+        lines = [
+            ("loss", f"{self.loss[0]:.3g} to {self.loss[-1]:.3g}"),
+            ("curvature", f"{self.curvature[-1]:.3g} now, {self.average_curvature[-1]:.3g} on average"),
+            ("stepped", f"{self.settings['solver']} at rtol {self.settings['rtol']:g}, {self.settings['steps']} steps"),
+            (
+                "audit",
+                f"energy drift {audit.energy_drift:.1g}, largest rise {audit.largest_loss_increase:.1g} of the loss",
+            ),
+        ]
+        if audit.kinks:
+            lines.append(("kinks", f"{', '.join(audit.kinks)}: where the flow slides along one, this is not it"))
+        return lines
+
+
+def _number(key: str) -> int:
+    tail = key.rpartition("_")[2]
+    return int(tail) if tail.isdigit() else -1
