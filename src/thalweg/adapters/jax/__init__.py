@@ -13,6 +13,7 @@ except ImportError:
 
 from .flow import flow
 from .kinks import kinks
+from .monitor import PLMonitor, PLState, squared_norm, watch
 from .trajectory import LossAudit, LossTrajectory
 
-__all__ = ["LossAudit", "LossTrajectory", "flow", "kinks"]
+__all__ = ["LossAudit", "LossTrajectory", "PLMonitor", "PLState", "flow", "kinks", "squared_norm", "watch"]
