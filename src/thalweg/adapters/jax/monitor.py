@@ -110,7 +110,8 @@ class PLState(NamedTuple):
         Sum of the step sizes, loss of the last step and of the first.
     curvature, curvature_discrete, average_curvature : scalars
         See `thalweg.adapters.monitor`; NaN before there is a second loss.
-    count : int scalar
+    seen : int scalar
+        Steps seen.
     """
 
     time: Array
@@ -119,7 +120,7 @@ class PLState(NamedTuple):
     curvature: Array
     curvature_discrete: Array
     average_curvature: Array
-    count: Array
+    seen: Array
 
 
 def watch(step_size: float, floor: float = 0.0) -> Any:
@@ -172,7 +173,7 @@ def watch(step_size: float, floor: float = 0.0) -> Any:
         if value is None:
             raise check.fail("watch", "value", "be the loss: optimizer.update(..., value=loss)", "nothing")
         loss = jnp.asarray(value)
-        begun = state.count > 0
+        begun = state.seen > 0
         first = jnp.where(begun, state.first, loss)
         time = jnp.where(begun, state.time + eta, 0.0)
         found = PLState(
@@ -182,7 +183,7 @@ def watch(step_size: float, floor: float = 0.0) -> Any:
             curvature=squared_norm(updates) / (loss - floor),
             curvature_discrete=jnp.log((state.loss - floor) / (loss - floor)) / eta,
             average_curvature=jnp.log((first - floor) / (loss - floor)) / time,
-            count=state.count + 1,
+            seen=state.seen + 1,
         )
         return updates, found
 
