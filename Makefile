@@ -14,10 +14,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench docs clean
+.PHONY: help demo test lint format bench docs reproduce clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/pip.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "thalweg needs Python 3.11 or later: make PYTHON=python3.11")'
@@ -35,6 +35,10 @@ $(VENV)/dev.stamp: $(VENV)/package.stamp
 
 $(VENV)/bench.stamp: $(VENV)/package.stamp
 	$(BIN)/python -m pip install --quiet --group bench
+	@touch $@
+
+$(VENV)/figures.stamp: $(VENV)/package.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[figures]'
 	@touch $@
 
 $(VENV)/docs.stamp: $(VENV)/package.stamp
@@ -64,6 +68,10 @@ bench: $(VENV)/bench.stamp  ## all benchmarks, one after the other, against name
 
 docs: $(VENV)/docs.stamp  ## the documentation, into site/
 	$(BIN)/mkdocs build --strict --quiet
+
+reproduce: $(VENV)/figures.stamp  ## all figures of the papers, at their quick size, on one page
+	@mkdir -p out/reproduction
+	$(BIN)/thalweg figure --all --out out/reproduction --workers $(WORKERS)
 
 clean:  ## remove everything that the other targets made
 	rm -rf $(VENV) build dist site out .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -1,4 +1,4 @@
-"""thalweg figure: draw a named figure, with its data and a reading."""
+"""thalweg figure: draw a named figure, or all of them, with data and readings."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Size(StrEnum):
 def figure(
     name: Annotated[str | None, typer.Argument(help="Name of the figure.")] = None,
     list_all: Annotated[bool, typer.Option("--list", help="List the figures there are.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Draw all of them, and a page that shows them.")] = False,
     size: Annotated[Size, typer.Option(help="Seconds, or the numbers of the documentation: minutes.")] = Size.quick,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(),
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
@@ -39,7 +40,8 @@ def figure(
 ) -> None:
     """Draw a named figure: NAME.png and .svg, its data as .csv or .npz, and one paragraph on what it shows, .md.
 
-    Ctrl-C stops it; then nothing is written.
+    With --all every figure is drawn, and index.html shows them with their readings and data; a figure that needs an
+    extra which is not installed is named there. Ctrl-C stops the work; only figures that are finished are written.
 
     Examples:
 
@@ -48,14 +50,21 @@ def figure(
       thalweg figure saddle
 
       thalweg figure depth --size full --out figures --seed 1
+
+      thalweg figure --all --out figures --workers 2
     """
     from .. import figures
 
     if list_all:
         _list(as_json)
         return
+    if every:
+        if name is not None:
+            raise InputError(f"--all draws every figure: leave out {name!r}, or leave out --all.")
+        _draw_all(size.value, out, seed, workers, as_json)
+        return
     if name is None:
-        raise InputError("Name a figure, or ask for --list.")
+        raise InputError("Name a figure, or ask for --list or --all.")
     chosen = figures.named(name)
     writable("--out", out / f"{name}.png")
     try:
@@ -81,6 +90,36 @@ def _list(as_json: bool) -> None:
         print_json({"figures": [{"name": f.name, "title": f.title, "summary": f.summary} for f in FIGURES]})
     for each in () if as_json else FIGURES:
         say(each.name, each.summary)
+
+
+def _draw_all(size: str, out: Path, seed: int, workers: int, as_json: bool) -> None:
+    """Draw every figure and the page; the exit code is 1 if one failed or the work was interrupted."""
+    from .. import figures
+
+    page = out / "index.html"
+    writable("--out", page)
+    done = []
+    interrupted = False
+    try:
+        with _bar(wanted=not as_json) as progress:
+            for made in figures.reproduce(out, size=size, seed=seed, workers=workers, progress=progress):
+                done.append(made)
+                if not as_json:
+                    what = f"drawn in {made.seconds:.3g} s" if made.state == "drawn" else f"{made.state}: {made.text}"
+                    typer.echo(f"{made.name:<22} {what}")
+    except KeyboardInterrupt:
+        interrupted = True
+        typer.echo(f"thalweg: interrupted; figures finished and kept: {len(done)}.", err=True)
+    if as_json:
+        keys = ("name", "state", "seconds", "text")
+        entries = [
+            {key: getattr(made, key) for key in keys} | {"saved": [str(path) for path in made.files]} for made in done
+        ]
+        print_json({"size": size, "seed": seed, "figures": entries, "report": str(page) if done else None})
+    elif done:
+        say("report", str(page))
+    if interrupted or any(made.state == "failed" for made in done):
+        raise typer.Exit(1)
 
 
 @contextmanager

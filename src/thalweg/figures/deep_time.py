@@ -11,6 +11,7 @@ from .._typing import FloatArray
 from ..init import zas
 from .base import NamedFigure, Table, Work
 from .depth_free import ACCURACY, DIM, target
+from .interruption import whole
 from .style import GREY, new_figure
 
 _POINTS = 400
@@ -51,6 +52,7 @@ def measure(setting: Setting, work: Work) -> Table:
         needed = int(descended.iteration[-1])
         descended = descend_deep_linear(start, goal, step_size="safe", steps=needed, stop=level)
         for way, traj in zip(_WAYS, (flown, descended), strict=True):
+            whole(traj)
             made = np.full(len(traj), -1) if traj.iteration is None else traj.iteration
             relative = {"loss": traj.excess / traj.excess[0], "bound": traj.bound / traj.excess[0]}
             words = {"way": np.full(len(traj), way), "depth": np.full(len(traj), depth)}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..data.laws import sphere
 from ..init import dominated
 from .base import NamedFigure, Table, Work
+from .interruption import whole
 from .style import BLUE, GREEN, GREY, ORANGE, new_figure
+
+if TYPE_CHECKING:
+    from ..descent.shallow import DescentTrajectory
 
 SAMPLES, INPUTS, WIDTH = 20, 20, 30
 # Loss, relative to the start, to which the flow is followed and which descent has to reach in thrice the time.
@@ -46,7 +50,7 @@ def measure(setting: Setting, work: Work) -> Table:
         for_data, for_start = np.random.SeedSequence([work.seed, k]).spawn(2)
         data, start = sphere(SAMPLES, INPUTS, seed=for_data), dominated(INPUTS, WIDTH, seed=for_start)
         level = ACCURACY * start.loss(data)
-        flown = flow(start, data, t_end=_T_END, rtol=_RTOL, stop=LossBelow(level), progress=False)
+        flown = whole(flow(start, data, t_end=_T_END, rtol=_RTOL, stop=LossBelow(level), progress=False))
         t_end, stable = float(flown.t[-1]), largest_stable_step(flown.final, data)
         if k == 0:
             curves += [(0.0, t, loss) for t, loss in zip(flown.t, flown.loss / flown.loss[0], strict=True)]
@@ -54,17 +58,25 @@ def measure(setting: Setting, work: Work) -> Table:
             work.progress((k + place / len(setting.exponents)) / setting.seeds, f"seed {k}, step 2^{exponent:g}")
             step = 2.0**exponent * stable
             steps = int(np.ceil(t_end / step))
-            run = descend(start, data, step_size=step, steps=steps, progress=False)
+            run = whole(descend(start, data, step_size=step, steps=steps, progress=False))
             patient = int(_PATIENCE * steps)
-            far = float(run.distance_to_flow(_RTOL).outputs.max()) if run.outcome.name == "STEPS_DONE" else np.inf
-            last = descend(start, data, step_size=step, steps=patient, stop=LossBelow(level), progress=False)
-            rows.append((k, 2.0**exponent, step, stable, last.outcome.name == "LOSS_BELOW", far))
+            last = whole(descend(start, data, step_size=step, steps=patient, stop=LossBelow(level), progress=False))
+            rows.append((k, 2.0**exponent, step, stable, last.outcome.name == "LOSS_BELOW", apart(run)))
             if k == 0:
                 curves += [(2.0**exponent, t, loss) for t, loss in zip(run.t, run.loss / run.loss[0], strict=True)]
     names = ("seed", "ratio", "step_size", "stable_step", "fitted", "distance")
     table = {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
     shown = zip(("curve_ratio", "curve_t", "curve_loss"), zip(*curves, strict=True), strict=True)
     return table | {name: np.array(column) for name, column in shown}
+
+
+def apart(run: DescentTrajectory) -> float:
+    """Return the largest distance of the outputs to those of the flow; infinity if the descent blew up."""
+    if run.outcome.name == "DIVERGED":
+        return np.inf
+    distance = run.distance_to_flow(_RTOL)
+    whole(distance.flow)
+    return float(distance.outputs.max())
 
 
 def order(table: Table) -> tuple[float, tuple[float, float]]:

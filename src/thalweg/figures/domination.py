@@ -10,6 +10,7 @@ import numpy as np
 from .._typing import FloatArray
 from ..init import counterexample
 from .base import NamedFigure, Table, Work
+from .interruption import whole
 from .style import BLUE, GREEN, GREY, ORANGE, new_figure
 from .trials import run_trials, study_of
 
@@ -52,7 +53,8 @@ def rest(weight: float) -> tuple[float, str]:
 
     network, data = counterexample()
     network = network.replace(a=np.array([weight, network.a[1]]))
-    run = flow(network, data, t_end=_T_END, rtol=1e-8, stop=LossBelow(1e-12) | Stationary(), progress=False)
+    stop = LossBelow(1e-12) | Stationary()
+    run = whole(flow(network, data, t_end=_T_END, rtol=1e-8, stop=stop, progress=False))
     return float(np.linalg.norm(run.residuals[-1])), certify(run.final, data).verdict
 
 

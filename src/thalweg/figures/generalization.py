@@ -14,6 +14,7 @@ from ..data.laws import sphere, teacher
 from ..init import balanced, dominated, gaussian
 from ..networks.shallow import ShallowNetwork
 from .base import NamedFigure, Table, Work
+from .interruption import whole
 from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, new_figure
 
 INPUTS, WIDTH, TEACHER, HELD_OUT = 15, 60, 3, 1000
@@ -51,8 +52,9 @@ def trained(start: ShallowNetwork, data: Dataset) -> Predictor:
     from ..flow import LossBelow, Stationary, flow
 
     level = LossBelow(FITTED * float(np.mean(data.y**2)) / 2)
-    run = flow(start, data, t_end=_T_END, times=[0.0], rtol=_RTOL, stop=level | Stationary(), progress=False)
-    return run.final.predict
+    stop = level | Stationary()
+    run = flow(start, data, t_end=_T_END, times=[0.0], rtol=_RTOL, stop=stop, progress=False)
+    return whole(run).final.predict
 
 
 def linear(data: Dataset) -> Predictor:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .base import NamedFigure, Table, Work
+from .interruption import whole
 from .style import BLUE, GREEN, GREY, ORANGE, new_figure
 from .trials import run_trials, study_of
 
@@ -56,7 +57,7 @@ def trial(cell: Cell, seed: int, number: int) -> dict[str, Any]:
         setting = ShallowSetting(data, network=start, activation="leaky_relu", slope=cell.slope)
         proved = LeakyReLU().check(setting)["rate"]
     stop = LossBelow(ACCURACY * start.loss(data)) | Stationary()
-    run = flow(start, data, t_end=_T_END, rtol=_RTOL, stop=stop, progress=False)
+    run = whole(flow(start, data, t_end=_T_END, rtol=_RTOL, stop=stop, progress=False))
     return {
         "success": run.outcome.name == "LOSS_BELOW",
         "outcome": run.outcome.name,

@@ -19,6 +19,7 @@ from ..data.laws import orthogonal, sphere
 from ..init import balanced, group
 from ..networks.shallow import ShallowNetwork
 from .base import NamedFigure, Table, Work
+from .interruption import whole
 from .style import BLUE, GREEN, GREY, ORANGE, new_figure
 
 SAMPLES, INPUTS, WIDTH = 10, 30, 20
@@ -67,7 +68,7 @@ def run(start: ShallowNetwork, data: Dataset) -> tuple[float, float]:
     from ..flow import LossBelow, flow
 
     stop = LossBelow((1 - FALLEN) * start.loss(data))
-    traj = flow(start, data, t_end=_T_END, rtol=_RTOL, stop=stop, progress=False)
+    traj = whole(flow(start, data, t_end=_T_END, rtol=_RTOL, stop=stop, progress=False))
     gone = 1 - traj.loss / traj.loss[0]
     late = gone > 1e-6 * FALLEN  # it grows exponentially: straight in logarithms
     length = np.interp(np.log(FALLEN), np.log(gone[late]), traj.t[late])

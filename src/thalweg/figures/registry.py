@@ -90,10 +90,14 @@ def draw(name: str, *, size: str = "quick", seed: int = 0, workers: int = 1, pro
     ['curve', 'depth', 'kind']
     """
     figure = named(name)
+    return figure.draw(size, working(size, seed, workers, progress))
+
+
+def working(size: str, seed: int, workers: int, progress: Progress | None) -> Work:
+    """Return how to measure, all of it validated."""
     check.one_of("figure", "size", size, SIZES)
     if seed is None:
         raise check.fail("figure", "seed", "be a non-negative int", "None")
     check.seed_sequence("figure", seed)
     check.positive_int("figure", "workers", workers)
-    work = Work(int(seed), workers) if progress is None else Work(int(seed), workers, progress)
-    return figure.draw(size, work)
+    return Work(int(seed), workers) if progress is None else Work(int(seed), workers, progress)

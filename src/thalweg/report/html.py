@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .. import _validate as check
 from .._files import write_text
 from .charts import Chart, charts
+from .page import render
 from .summary import Summary, summarize
 
 if TYPE_CHECKING:
@@ -61,27 +59,11 @@ def write(
 
 
 def _page(sections: list[_Section], title: str, command: str | None) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
-    environment = Environment(loader=PackageLoader("thalweg.report"), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("report.html.j2").render(
-        title=title, command=command, sections=sections, versions=_versions(), plotly=get_plotlyjs()
-    )
+    return render("report.html.j2", title=title, command=command, sections=sections, plotly=get_plotlyjs())
 
 
 def _section(traj: Trajectory) -> _Section:
     start = traj.networks.start
     return _Section(traj.data.name, summarize(traj), charts(traj), str(traj.data), repr(start), dict(traj.settings))
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {
-        "thalweg": version("thalweg"),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scipy": version("scipy"),
-        "platform": platform.platform(),
-    }
