@@ -97,7 +97,7 @@ class Setting:
     runs: tuple[Run, ...]
 
 
-_TEN, _SOME = (10, 15, 20, 25, 30, 40, 60), (1300, 1500, 1600, 1700, 1800, 1900, 2100)
+_TEN = (10, 15, 20, 25, 30, 40, 60)
 SIZES = {
     "quick": Setting(
         (
@@ -111,7 +111,7 @@ SIZES = {
         (
             Run("budget", 100, tuple(range(1300, 2101, 50)), 80),
             Run("longer", 100, tuple(range(1300, 2101, 50)), 20),
-            Run("flow", 100, _SOME, 12),
+            Run("flow", 100, tuple(range(1300, 2101, 100)), 16),
             Run("budget", 10, _TEN, 400),
             Run("longer", 10, _TEN, 400),
             Run("certified", 10, _TEN, 40),

@@ -72,9 +72,10 @@ SIZES = {
         + flows((10, 20), (), 6, 150)
     ),
     "full": Setting(
-        descents((5, 10, 20, 30, 50, 70, 100, 150), (10, 20, 50, 100, 200, 400, 800), "budget", 272)
-        + descents((5, 10, 20, 30, 50), (10, 20, 50, 100), "longer", 96)
-        + flows((10, 20, 30, 50, 70, 100), (10, 20, 50, 100, 200, 400), 16, 1500)
+        descents((5, 10, 20, 30, 50, 70, 100, 150, 200), (10, 20, 50, 100, 200, 400, 800), "budget", 272)
+        + descents((5, 10, 20, 30, 50), (10, 20, 50), "longer", 64)
+        + (Search("flow", 5, FIXED, 16, 5, 60), Search("flow", 10, FIXED, 16, 10, 300))
+        + flows((20, 30, 50, 70, 100), (10, 20, 50, 100, 200, 400), 16, 1000)
     ),
 }
 
@@ -201,7 +202,7 @@ def _range(values: Any) -> str:
 def picture(table: Table) -> Any:
     """Draw thresholds against d and against p; arrows stand on lower bounds."""
     figure = new_figure(11.0, 4.8)
-    for ax, axis in zip(figure.subplots(1, 2), ("d", "p"), strict=True):
+    for ax, axis in zip(figure.subplots(1, 2, sharey=True), ("d", "p"), strict=True):
         for way, look in WAYS.items():
             rows = along(table, way, axis)
             if not len(rows["d"]):
@@ -224,7 +225,7 @@ def picture(table: Table) -> Any:
         ax.set(xscale="log", yscale="log")
         ticks = sorted(set(np.concatenate([along(table, way, axis)[axis] for way in WAYS]).tolist()))
         ax.set_xticks(ticks, labels=[str(tick) for tick in ticks])
-        ax.minorticks_off()
+        ax.set_xticks([], minor=True)
         fixed = "p" if axis == "d" else "d"
         ax.set(xlabel=axis, ylabel="threshold N", title=f"{fixed} = {FIXED}")
         ax.legend(fontsize=7, frameon=False)
