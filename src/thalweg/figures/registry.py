@@ -15,6 +15,7 @@ from .leaky import LEAKY
 from .orthogonal_curvature import CURVATURE_ORTHOGONAL
 from .plateau import PLATEAU
 from .residual import RESIDUAL
+from .run import RUN
 from .saddle import SADDLE
 from .safe_step import SAFE_STEP
 from .threshold import THRESHOLD
@@ -30,6 +31,7 @@ FIGURES: tuple[NamedFigure, ...] = (
     THRESHOLD,
     TRANSITIONS,
     CURVATURE_ORTHOGONAL,
+    RUN,
     DEEP_TIME,
     SAFE_STEP,
     LEAKY,
