@@ -85,7 +85,10 @@ def test_perturbed():
         (lambda: tw.init.near_identity(3, 2, scale=math.inf), "'scale' parameter of near_identity must"),
         (lambda: tw.init.balanced_layers(3, 2, seed=-1), "'seed' parameter of balanced_layers must"),
         (lambda: tw.init.perturbed(tw.init.dominated(3, 2), 0.1), "be a DeepLinearNetwork"),
-        (lambda: tw.init.perturbed(tw.init.zas(10**8, 3), 0.1), "less depth"),
+        (lambda: tw.init.perturbed(tw.init.zas(10**8, 3), 0.1), "perturbed would store 9.0e[+]08 .* less depth"),
+        (lambda: tw.init.near_identity(10**6, 100), "near_identity would store 1.0e[+]10 .* less depth"),
+        (lambda: tw.init.xavier(10**6, 100), "xavier would store"),
+        (lambda: tw.init.orthogonal(10**6, 100), "orthogonal would store"),
     ],
 )
 def test_bad_arguments(make, message):

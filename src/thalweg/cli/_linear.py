@@ -40,9 +40,6 @@ ScaleOption = Annotated[float | None, typer.Option(help="Other deep linear start
 # Options of the start, and of both verbs where the network is deep linear.
 OPTIONS = ("depth", "dim", "alpha", "zero_layer", "beta", "scale")
 
-# What a start that is not structured may store.
-_MOST_ENTRIES = 2e8
-
 
 @dataclass(frozen=True)
 class LinearOptions:
@@ -95,8 +92,6 @@ class LinearOptions:
             return init.zas(depth, (d_in, d_out), alpha=self.alpha, zero_layer=self.zero_layer, beta=self.beta)
         if d_in != d_out:
             raise InputError(f"--init {self.init} needs a square target; zas does not. Got {d_out} x {d_in}.")
-        if self.init is not LinearInit.balanced_layers and depth * d_in**2 > _MOST_ENTRIES:
-            raise InputError(f"--init {self.init} would store {depth * d_in**2:.1e} numbers. Take less depth, or zas.")
         draw = getattr(init, self.init.name)
         options = {} if self.scale is None else {"scale": self.scale}
         return draw(depth, d_in, seed=seed, **options)

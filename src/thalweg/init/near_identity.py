@@ -7,6 +7,7 @@ import numpy as np
 from .. import _validate as check
 from .._typing import Seed
 from ..networks.deep_linear import DeepLinearNetwork
+from .storable import refuse_unstorable
 
 
 def near_identity(depth: int, dim: int, *, scale: float | None = None, seed: Seed = None) -> DeepLinearNetwork:
@@ -33,6 +34,7 @@ def near_identity(depth: int, dim: int, *, scale: float | None = None, seed: See
     """
     owner = "near_identity"
     depth, dim = check.positive_int(owner, "depth", depth), check.positive_int(owner, "dim", dim)
+    refuse_unstorable(owner, depth * dim**2)
     scale = 1.0 / depth if scale is None else check.real(owner, "scale", scale, at_least=0.0)
     rng = np.random.default_rng(check.seed_sequence(owner, seed))
     return DeepLinearNetwork(np.eye(dim) + scale / np.sqrt(dim) * rng.standard_normal((depth, dim, dim)))

@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .. import _validate as check
-from .._errors import InputError
 from .._typing import Seed
 from ..networks.deep_linear import DeepLinearNetwork
-
-_MOST_ENTRIES = 2e8
+from .storable import refuse_unstorable
 
 
 def perturbed(network: DeepLinearNetwork, scale: float, *, seed: Seed = None) -> DeepLinearNetwork:
@@ -37,9 +35,7 @@ def perturbed(network: DeepLinearNetwork, scale: float, *, seed: Seed = None) ->
     scale = check.real(owner, "scale", scale, at_least=0.0)
     if scale == 0.0:
         return network
-    entries = sum(W.size * count for W, count in network.runs)
-    if entries > _MOST_ENTRIES:
-        raise InputError(f"Noise on every layer would store {entries:.1e} numbers. Take a network of less depth.")
+    refuse_unstorable(owner, sum(W.size * count for W, count in network.runs))
     rng = np.random.default_rng(check.seed_sequence(owner, seed))
     noisy = [W + scale / np.sqrt(W.shape[1]) * rng.standard_normal(W.shape) for W in network.layers]
     return DeepLinearNetwork(noisy)

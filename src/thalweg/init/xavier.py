@@ -7,6 +7,7 @@ import numpy as np
 from .. import _validate as check
 from .._typing import Seed
 from ..networks.deep_linear import DeepLinearNetwork
+from .storable import refuse_unstorable
 
 
 def xavier(depth: int, dim: int, *, scale: float = 1.0, seed: Seed = None) -> DeepLinearNetwork:
@@ -31,6 +32,7 @@ def xavier(depth: int, dim: int, *, scale: float = 1.0, seed: Seed = None) -> De
     """
     owner = "xavier"
     depth, dim = check.positive_int(owner, "depth", depth), check.positive_int(owner, "dim", dim)
+    refuse_unstorable(owner, depth * dim**2)
     scale = check.real(owner, "scale", scale, above=0.0)
     rng = np.random.default_rng(check.seed_sequence(owner, seed))
     return DeepLinearNetwork(scale / np.sqrt(dim) * rng.standard_normal((depth, dim, dim)))
