@@ -1,5 +1,7 @@
 """Gradient descent on deep linear networks: reduced against all layers, the theorem, the ends of runs."""
 
+import signal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -218,6 +220,42 @@ def test_ends_of_runs(tmp_path):
     assert str(again) == str(done)
     assert again.outcome is done.outcome
     assert len(done.plot().axes) == 3
+
+
+def test_conditions_are_judged_at_the_start():
+    target = gaussian_target(3, 3)
+    traj = tw.descend(tw.init.zas(6, 3), target, step_size=0.01, steps=10, stop=lambda state: True)
+    assert (traj.outcome, list(traj.iteration)) == (tw.DescentOutcome.PREDICATE, [0])
+
+
+@pytest.mark.parametrize("start", [tw.init.zas(3, 3), tw.init.xavier(100, 3, seed=1)])
+def test_interrupts_are_heard_between_two_recorded_iterations(start):
+    """Of 10^12 iterations, hundreds of millions lie between two marks; what was computed is kept."""
+    target = gaussian_target(3, 3)
+
+    def ctrl_c(state):
+        if state.t == 0:
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
+
+    def heard(number, frame):
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGALRM, heard)
+    try:
+        traj = tw.descend(start, target, step_size=1e-12, steps=10**12, stop=ctrl_c)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert traj.outcome is tw.DescentOutcome.INTERRUPTED
+    assert traj.iteration[-1] not in np.linspace(0, 10**12, 1792).round()
+    assert traj.t[-1] == pytest.approx(1e-12 * traj.iteration[-1])
+
+
+def test_progress_is_shown_when_asked(capsys):
+    """Where there is no terminal, a bar that is asked for ends a line; one that is not writes nothing."""
+    for progress, written in ((True, True), (None, False), (False, False)):
+        tw.descend(tw.init.zas(20, 3), gaussian_target(3, 3), step_size=1e-3, steps=300, progress=progress)
+        assert bool(capsys.readouterr().err) is written
 
 
 def test_records_are_thinned():

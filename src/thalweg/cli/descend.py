@@ -65,7 +65,7 @@ def descend(
 
       thalweg descend --law sphere --n 100 --d 100 --step-size 1 --steps 5000 --loss-below 1e-3 --out run.npz
 
-      thalweg descend --depth 1000 --init zas --target random --loss-below 1e-8
+      thalweg descend --depth 1000 --init zas --target random --loss-below 1e-5
 
       thalweg descend --depth 20 --init near-identity --target negative-identity --step-size 0.01
 
@@ -83,7 +83,8 @@ def descend(
             raise InputError("--step-size safe is proved for exact zas only. Give a number for other starts.")
         options = LinearOptions(target, start, depth, dim, alpha, zero_layer, beta, scale)
         network, goal = options.problem(ctx, seed)
-        run = iterate(network, goal, step_size=size, steps=steps, momentum=momentum, stop=stop)
+        shown = False if as_json else None
+        run = iterate(network, goal, step_size=size, steps=steps, momentum=momentum, stop=stop, progress=shown)
         finish(run, _linear.in_numbers(run), [run.save(out)] if out is not None else [], as_json, loss_below)
         return
     problem = ShallowOptions(data, target, law, n, d, one_of(Init, init), width, activation, slope)

@@ -11,10 +11,11 @@ from .._descent_outcome import DescentOutcome
 from .._typing import FloatArray, IntArray
 from ..data.target import Target
 from ..flow.interrupt import DeferredInterrupt
-from ..flow.linear.drive import NO_RESIDUALS, fitting, rounding_floor
+from ..flow.linear.drive import fitting, rounding_floor
 from ..flow.linear.route import LinearState
 from ..flow.linear.trajectory import LinearTrajectory
-from ..flow.stops import RunningState, Stop, as_stop
+from ..flow.progress import Progress
+from ..flow.stops import Stop, as_stop
 from ..networks.deep_linear import DeepLinearNetwork
 from ..networks.forms import zero_asymmetric
 from .descenders import Descender, LayerDescent, ModeDescent
@@ -36,6 +37,7 @@ def descend_deep_linear(
     momentum: float = 0.0,
     stop: object = None,
     kernel: str = "numba",
+    progress: bool | None = None,
 ) -> LinearTrajectory:
     """Run full-batch gradient descent W_l <- W_l - step_size dR/dW_l on a deep linear network, all layers at once.
 
@@ -54,10 +56,12 @@ def descend_deep_linear(
     momentum : float
         Of the heavy ball, in [0, 1), 0 for plain gradient descent.
     stop : Stop or function, optional
-        When to stop earlier. LossBelow is judged at every iteration, other conditions at those recorded: the first
-        256 and about 1800 more. The running state has the number of iterations times the step size as its time.
+        When to stop earlier. LossBelow is judged at every iteration, other conditions at those recorded: the start, the
+        first 256 and about 1800 more. The running state has the number of iterations times the step size as its time.
     kernel : {"numba", "numpy"}
         Compiled kernel of the reduced iteration, or its slow twin.
+    progress : bool, optional
+        Show a progress bar. By default on a terminal, for runs of over two seconds.
 
     Returns
     -------
@@ -95,7 +99,9 @@ def descend_deep_linear(
     recorded = marks(steps, _FIRST, _EVENLY)
     # Certificates are of plain gradient descent with the step size they were asked for.
     proved = certified_step(condition) == eta and momentum == 0.0
-    iterations, states, outcome = _run(descender, recorded, eta, condition, level, floor, target, proved=proved)
+    iterations, states, outcome = _run(
+        descender, recorded, eta, condition, level, floor, target, proved=proved, progress=progress
+    )
     bound, guarantee = _bound(network, target, eta, momentum, states[0].excess, iterations)
     note = one_step_note(form, target, eta) if form is not None else None
     return LinearTrajectory(
@@ -138,6 +144,7 @@ def _run(
     target: Target,
     *,
     proved: bool,
+    progress: bool | None,
 ) -> tuple[IntArray, list[LinearState], DescentOutcome]:
     """Descend from mark to mark until something ends the run."""
     begun = time.monotonic()
@@ -145,9 +152,9 @@ def _run(
     ceiling = _DIVERGED * (states[0].excess + target.excess(target.Phi))
     if states[0].curvature == 0.0 and states[0].excess > floor:
         return np.array(at), states, DescentOutcome.STATIONARY
-    with DeferredInterrupt() as interrupt:
-        for gap in np.diff(recorded):
-            made, why = descender.advance(int(gap), level, ceiling)
+    with DeferredInterrupt() as interrupt, Progress(progress, eta * int(recorded[-1]), "descending") as bar:
+        for mark in recorded:
+            made, why = _advance(descender, int(mark) - at[-1], level, ceiling, interrupt)
             if made:
                 at.append(at[-1] + made)
                 states.append(descender.state(at[-1] * eta))
@@ -156,21 +163,25 @@ def _run(
                 return np.array(at), states, DescentOutcome.DIVERGED
             if state.excess <= floor:
                 return np.array(at), states, DescentOutcome.ROUNDING_FLOOR
-            running = RunningState(
-                state.t,
-                state.excess + target.floor,
-                state.curvature,
-                NO_RESIDUALS,
-                0,
-                time.monotonic() - begun,
-                state.network,  # type: ignore[arg-type]
-            )
+            running = state.running(target, time.monotonic() - begun)
+            bar.show(running)
             ended = condition(running)
             if why == 1 or ended is not None:
                 return np.array(at), states, ended_by(ended, proved=proved)
             if interrupt.asked:
                 return np.array(at), states, DescentOutcome.INTERRUPTED
     return np.array(at), states, DescentOutcome.STEPS_DONE
+
+
+def _advance(
+    descender: Descender, count: int, level: float, ceiling: float, interrupt: DeferredInterrupt
+) -> tuple[int, int]:
+    """Advance by `count` iterations, or fewer if Ctrl-C was pressed: between two marks there may be minutes."""
+    made, why = descender.advance(min(count, descender.piece), level, ceiling)
+    while why == 0 and made < count and not interrupt.asked:
+        more, why = descender.advance(min(count - made, descender.piece), level, ceiling)
+        made += more
+    return made, why
 
 
 def _bound(

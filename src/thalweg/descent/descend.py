@@ -37,6 +37,7 @@ def descend(
     step_size: float | str,
     steps: int,
     stop: object = None,
+    progress: bool | None = None,
     momentum: float = 0.0,
     kernel: str = "numba",
 ) -> LinearTrajectory: ...
@@ -82,7 +83,7 @@ def descend(
     precision : {"float64", "float32"}
         Of all arithmetic but sums of squares; float32 takes about half the time. For shallow networks only.
     progress : bool, optional
-        Show a progress bar. By default on a terminal, for runs of over two seconds. For shallow networks only.
+        Show a progress bar. By default on a terminal, for runs of over two seconds.
     momentum : float
         Of the heavy ball, in [0, 1). For deep linear networks only.
     kernel : {"numba", "numpy"}
@@ -106,14 +107,21 @@ def descend(
     >>> traj.outcome.name, bool(traj.loss[-1] <= 1 / 60)
     ('LOSS_BELOW', True)
     """
-    shallow = {"record": (record, None), "precision": (precision, "float64"), "progress": (progress, None)}
+    shallow = {"record": (record, None), "precision": (precision, "float64")}
     linear = {"momentum": (momentum, 0.0), "kernel": (kernel, "numba")}
     if isinstance(network, DeepLinearNetwork):
         _refuse(shallow, "shallow networks")
         from .deep_linear import descend_deep_linear
 
         return descend_deep_linear(
-            network, cast(Target, data), step_size=step_size, steps=steps, momentum=momentum, stop=stop, kernel=kernel
+            network,
+            cast(Target, data),
+            step_size=step_size,
+            steps=steps,
+            momentum=momentum,
+            stop=stop,
+            kernel=kernel,
+            progress=progress,
         )
     if not isinstance(network, ShallowNetwork):
         raise check.fail("descend", "network", "be a ShallowNetwork or a DeepLinearNetwork", type(network).__name__)

@@ -20,6 +20,8 @@ class Descender(Protocol):
 
     name: str
     why: str
+    piece: int
+    """Iterations that take a tenth of a second or so, after which Ctrl-C is looked for."""
 
     def advance(self, count: int, level: float, ceiling: float) -> tuple[int, int]:
         """Make up to `count` iterations; return how many, and why no more, as `modes_kernel.advance` does."""
@@ -46,6 +48,7 @@ class ModeDescent:
     ) -> None:
         self._form, self._eta, self._momentum = form, step_size, momentum
         self._U, self._sigma, self._Z, self._lam = spectrum
+        self.piece = max(1, (1_000_000 if kernel == "numba" else 2_000) // len(self._sigma))
         self._w, self._g, self._w_speed, self._g_speed = np.zeros((4, len(self._sigma)))
         advance: Any
         if kernel == "numba":
@@ -91,6 +94,7 @@ class LayerDescent:
         refuse_large("descend", network)
         self._target, self._eta, self._momentum = target, step_size, momentum
         self._layers = [W.copy() for W in network.layers]
+        self.piece = max(1, 10_000 // len(self._layers))
         self._speeds = [np.zeros_like(W) for W in self._layers]
         self._invariants = invariants(self._layers)
         norms = [float(np.linalg.norm(W, 2)) ** 2 for W in self._layers]

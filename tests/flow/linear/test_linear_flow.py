@@ -183,7 +183,10 @@ def test_reductions_hand_over_to_all_layers_at_a_saddle():
     ):
         times = np.linspace(1.0, 12.0, 8)
         traj = flow_deep_linear(network, aim, t_end=12.0, times=times, rtol=1e-9)
-        assert traj.route != "all layers"
+        reduced, _, left = traj.route.partition(", all layers from t = ")
+        assert reduced in ("product", "reduced (V, Q)")
+        assert 0 < float(left) < 12
+        assert "too few digits" in traj.why
         assert np.linalg.svd(traj.final.layers[0], compute_uv=False)[-1] < 1e-3
         states = all_layers(network, aim, times)
         np.testing.assert_allclose(traj.t, times, rtol=1e-15)
@@ -301,6 +304,21 @@ def test_ends_of_runs():
     stuck = flow_deep_linear(tw.DeepLinearNetwork([np.zeros((3, 3))], [2]), target, t_end=1.0)
     assert stuck.outcome is tw.Outcome.STATIONARY
     assert flow_deep_linear(network, tw.Target(np.zeros((3, 3))), t_end=1.0).outcome is tw.Outcome.ROUNDING_FLOOR
+
+
+@pytest.mark.parametrize("start", [tw.init.xavier(4, 2, seed=1), tw.init.zas(4, 2, beta=0.3)])
+def test_flows_end_where_integration_resolves_no_more(start):
+    """A loss that its curvature makes fall by e^10, and that does not fall, is error: to go on would take for ever."""
+    target = tw.Target([[1.0, 2.0], [0.0, -1.0]])
+    traj = flow_deep_linear(start, target, t_end=1e6)
+    assert traj.outcome is tw.Outcome.ROUNDING_FLOOR
+    assert traj.excess[-1] < 1e-18 * traj.excess[0]
+    assert any("smaller rtol" in note for note in traj.notes)
+    # What only moves slowly is waited for, here a mode whose error of 1e-7 falls at the rate 1e-8.
+    slow = tw.DeepLinearNetwork([np.diag([1.0, 1e-4]), np.diag([1.0, 0.0])])
+    late = flow_deep_linear(slow, tw.Target(np.diag([2.0, 1e-7])), t_end=1e3)
+    assert late.outcome is tw.Outcome.REACHED_END
+    assert late.excess[-1] == pytest.approx(0.5e-14, rel=1e-3)
 
 
 @pytest.mark.parametrize("size", [1e60, 1e-60, 1e-200])

@@ -18,7 +18,7 @@ from ...networks.deep_linear import DeepLinearNetwork
 from ...networks.forms import balanced_hidden, fully_balanced, zero_asymmetric
 from ..interrupt import DeferredInterrupt
 from ..progress import Progress
-from ..stops import RunningState, as_stop
+from ..stops import as_stop
 from .guarantee import guarantee
 from .layers import LayerRoute
 from .product import ProductRoute
@@ -29,8 +29,12 @@ from .zas import ClockRoute
 
 EPS = float(np.finfo(np.float64).eps)
 MOST_OUTPUTS = 1024
-# What stop functions see in place of the residuals of a data set.
-NO_RESIDUALS = np.zeros(0)
+# Below this share of the loss of the zero map no relative accuracy is promised.
+_ACCURATE = 1e-12
+# Where the loss has not fallen for so long that, by its curvature, the flow divides it by exp(_DUE), what is left of
+# it is the error of integration.
+_DUE = 10.0
+_UNRESOLVED = "The loss no longer falls: what is left is the error of integration, which a smaller rtol makes smaller."
 
 
 def flow_deep_linear(
@@ -78,25 +82,21 @@ def flow_deep_linear(
     condition = as_stop(stop).begin(target)
     route = choose(network, target)
     proved = guarantee(network, target)
-    floor = rounding_floor(target)
+    floor, accurate = rounding_floor(target), _ACCURATE * target.excess(target.Phi)
+    least, due, before = math.inf, 0.0, 0.0
     begun = time.monotonic()
     rows: list[LinearState] = []
     stride = since = 1
-    outcome, state = None, None
+    outcome, state, unresolved = None, None, False
     with DeferredInterrupt() as interrupt, Progress(progress, t_end) as bar:
         for state, output in route.march(float(t_end), wanted, float(rtol)):
-            running = RunningState(
-                state.t,
-                state.excess + target.floor,
-                state.curvature,
-                NO_RESIDUALS,
-                0,
-                time.monotonic() - begun,
-                state.network,  # type: ignore[arg-type]
-            )
+            running = state.running(target, time.monotonic() - begun)
+            due = 0.0 if state.excess < least else due + state.curvature * (state.t - before)
+            least, before = min(least, state.excess), state.t
             bar.show(running)
             outcome = Outcome.INTERRUPTED if interrupt.asked else None
-            outcome = outcome or (Outcome.ROUNDING_FLOOR if state.excess <= floor else None)
+            unresolved = due > _DUE and least <= accurate
+            outcome = outcome or (Outcome.ROUNDING_FLOOR if unresolved or state.excess <= floor else None)
             outcome = outcome or (Outcome.STATIONARY if state.curvature == 0.0 else condition(running))
             if outcome is not None:
                 break
@@ -124,10 +124,10 @@ def flow_deep_linear(
         start=network,
         final=state.network(),
         outcome=outcome or Outcome.REACHED_END,
-        route=route.name,
-        why=route.why,
+        route=route.name if state.left is None else f"{route.name}, all layers from t = {state.left:.6g}",
+        why=route.why if state.left is None else f"{route.why}, until they had too few digits left to go on with",
         guarantee=proved.text,
-        notes=(),
+        notes=(_UNRESOLVED,) if unresolved else (),
         settings={"t_end": float(t_end), "rtol": float(rtol), "rate": proved.rate},
     )
 

@@ -96,7 +96,7 @@ def until_unresolved(
     left = None if times is None else times[times > begun] - begun
     for later, output in rest.march(t_end - begun, left, rtol):
         if later.t > 0:
-            yield replace(later, t=min(begun + later.t, t_end)), output
+            yield replace(later, t=min(begun + later.t, t_end), left=begun), output
 
 
 def invariants(layers: list[FloatArray]) -> list[FloatArray]:

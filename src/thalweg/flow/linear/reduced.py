@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -200,12 +200,4 @@ class ReducedRoute:
 
 
 def _turned(state: LinearState) -> LinearState:
-    build = state.network
-    return LinearState(
-        state.t,
-        state.excess,
-        state.curvature,
-        state.singular_values,
-        state.drift,
-        lambda: build().transposed(),
-    )
+    return replace(state, network=lambda: state.network().transposed())

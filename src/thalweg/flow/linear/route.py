@@ -10,8 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..._typing import FloatArray
+from ...data.target import Target
 from ...networks.deep_linear import DeepLinearNetwork
+from ..stops import RunningState
 
+# What stop functions see in place of the residuals of a data set.
+_NO_RESIDUALS = np.zeros(0)
 # Depth from which on the flow is stiff enough, and unknowns up to which Jacobians by differences are cheap enough,
 # for LSODA to beat DOP853.
 _STIFF_DEPTH = 200
@@ -32,6 +36,8 @@ class LinearState:
         Largest change of an invariant D_l so far, relative to the squared norm of its layers.
     network : callable
         Call it to build the network of this state.
+    left : float or None
+        Time from which on all layers had to be integrated, as the reduction broke down; None if it did not.
     """
 
     t: float
@@ -40,6 +46,12 @@ class LinearState:
     singular_values: FloatArray
     drift: float
     network: Callable[[], DeepLinearNetwork]
+    left: float | None = None
+
+    def running(self, target: Target, seconds: float) -> RunningState:
+        """Return what stop conditions and progress bars see of this state, after so many seconds of wall time."""
+        loss = self.excess + target.floor
+        return RunningState(self.t, loss, self.curvature, _NO_RESIDUALS, 0, seconds, self.network)  # type: ignore[arg-type]
 
 
 class Route(Protocol):
