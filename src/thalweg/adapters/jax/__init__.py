@@ -15,5 +15,6 @@ from .flow import flow
 from .kinks import kinks
 from .monitor import PLMonitor, PLState, squared_norm, watch
 from .trajectory import LossAudit, LossTrajectory
+from .zas import zas
 
-__all__ = ["LossAudit", "LossTrajectory", "PLMonitor", "PLState", "flow", "kinks", "squared_norm", "watch"]
+__all__ = ["LossAudit", "LossTrajectory", "PLMonitor", "PLState", "flow", "kinks", "squared_norm", "watch", "zas"]

@@ -7,8 +7,8 @@ try:
 except ImportError:
     raise missing_extra("PyTorch", "torch") from None
 
+from ..report import Change, ZASReport
 from .monitor import PLMonitor, Probe, probe
-from .report import Change, ZASReport
 from .zas import zas_
 
 __all__ = ["Change", "PLMonitor", "Probe", "ZASReport", "probe", "zas_"]

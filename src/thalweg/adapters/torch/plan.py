@@ -11,9 +11,9 @@ from torch import nn
 from torch.nn.parameter import Parameter, UninitializedParameter
 
 from ... import _validate as check
+from ..report import Change
 from .branches import Branch
 from .layers import LAYERS, is_affine_norm
-from .report import Change
 
 OWNER = "zas_"
 # On a layer: by name of the parameter the factor that it was scaled by, and its norm then. A second call sees by

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from torch import nn
 
 from ... import _validate as check
+from ..report import Change, ZASReport
 from .branches import REMEDY, Branch, anatomy
 from .endings import head_of
 from .plan import OWNER as _OWNER
 from .plan import Plan
-from .report import Change, ZASReport
 
 
 def zas_(

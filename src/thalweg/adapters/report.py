@@ -1,4 +1,4 @@
-"""What `zas_` did to a module, in words."""
+"""What a zero-asymmetric initialization did to a network, in words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Change:
 
 @dataclass(frozen=True, repr=False)
 class ZASReport:
-    """What `zas_` did to a module.
+    """What a zero-asymmetric initialization did to a network.
 
     Attributes
     ----------
