@@ -97,15 +97,17 @@ def sliding_pair(traj: Trajectory, z: FloatArray, before: int, after: int) -> tu
     return found
 
 
-def compare(traj: Trajectory, plain: Plain, pair: tuple[int, int], begin: int, step: float, count: int) -> Table:
-    """Follow one pair from an output time on, by all solvers from the same state.
+def compare(
+    traj: Trajectory, plain: Plain, pair: tuple[int, int], begin: int, step: float, z: FloatArray, a: FloatArray
+) -> Table:
+    """Follow one pair from an output time on: by the flow and by RK23 from there, and in Euler's own states z, a.
 
     Rows over the times of each solver: the pair's z, the curvature the solver has, and its work on the whole stretch:
-    steps of the exact flow, evaluations of the others.
+    steps of the flow and of Euler, evaluations of RK23.
     """
     network, data = traj.networks[begin], traj.data
     j, i = pair
-    times = step * np.arange(count + 1)
+    times = step * np.arange(len(z))
     exact = flow(network, data, t_end=float(times[-1]), times=times, progress=False)
     x: Any = data.X[i]
     slides = [exact.networks.mode_map(k)[j, i] == 0 for k in range(len(exact))]
@@ -113,21 +115,21 @@ def compare(traj: Trajectory, plain: Plain, pair: tuple[int, int], begin: int, s
     curves = [("exact", times, z_exact, exact.curvature, int(exact.steps.sum()))]
     # At exactly 0 a sliding pair counts as inactive; left at its rounding it would be active in half of the cases.
     start = np.where(traj.networks.mode_map(begin) == 0, 0.0, network.preactivations(data.X)), network.a
-    others = [("Euler", times, *euler(plain, *start, step, count), count)]
+    others = [("Euler", times, z, a, len(z) - 1)]
     others.append(("RK23", *runge_kutta(plain, *start, float(times[-1]))))
-    for name, t, z, a, work in others:
-        reported = np.array([plain.reported(*state) for state in zip(z, a, strict=True)])
-        curves.append((name, t, z[:, j, i], reported, work))
+    for name, t, zs, all_a, work in others:
+        reported = np.array([plain.reported(*state) for state in zip(zs, all_a, strict=True)])
+        curves.append((name, t, zs[:, j, i], reported, work))
     parts = [
         {
             "solver": np.full(len(t), name),
             "t": traj.t[begin] + t,
-            "z": z,
+            "z": z_pair,
             "curvature": mu,
             "work": np.full(len(t), work),
             "neuron": np.full(len(t), j),
             "sample": np.full(len(t), i),
         }
-        for name, t, z, mu, work in curves
+        for name, t, z_pair, mu, work in curves
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

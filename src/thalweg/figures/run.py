@@ -98,7 +98,8 @@ def measure(setting: Setting, work: Work) -> Table:
         }
         if pair := sliding_pair(traj, z, before, after):
             j, i, begins = pair
-            close = compare(traj, plain, (j, i), begins - before, n * _STEP, every * (before + after))
+            stretch = slice(every * (begins - before), every * (begins + after) + 1)
+            close = compare(traj, plain, (j, i), begins - before, n * _STEP, z[stretch], a[stretch])
             part |= {f"close_{name}": column for name, column in close.items()}
         part |= {f"{kind}problem": np.full(len(part[f"{kind}t"]), k) for kind in _KINDS if f"{kind}t" in part}
         parts.append(part)
