@@ -1,7 +1,7 @@
-"""A convolutional residual network of 48 blocks without normalisation on handwritten digits: three starts, three seeds.
+"""A convolutional residual network of 48 blocks without normalisation on digits: three starts, three seeds.
 
-Mini-batches, each start with the largest step size of 1/8, 1/32, 1/128, ... at which the loss ends below twice that of a
-guess. Needs the extras torch and figures (for scikit-learn's digits).
+Each start is trained by mini-batches, with the largest step size of 1/8, 1/32, 1/128 and 1/512 at which the loss ends
+below twice that of a guess. Needs the extras torch and figures (for scikit-learn's digits).
 """
 
 import math

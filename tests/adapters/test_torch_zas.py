@@ -196,6 +196,41 @@ def test_a_block_applied_many_times_is_zeroed_once_and_scaled_once():
     assert torch.equal(model(x), model.skip(x))
 
 
+class Masked(nn.Module):
+    """A block with an argument that people leave out."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x, mask=None, scale=1.0):
+        y = self.fc2(torch.relu(self.fc1(x)))
+        if mask is not None:
+            y = y * mask
+        return x + y * scale
+
+
+def test_arguments_that_may_be_left_out_are():
+    assert zas_(Masked()).branches == zas_(Stack([Masked()], 4)).branches == 1
+
+
+class OwnLayer(nn.TransformerEncoderLayer):
+    """With a name of its own, and nothing else."""
+
+
+@pytest.mark.parametrize(
+    ("module", "branches"),
+    [
+        (nn.TransformerDecoderLayer(8, 2, 16, norm_first=True), 3),
+        (OwnLayer(8, 2, 16, norm_first=True), 2),
+        (nn.Sequential(OwnLayer(8, 2, 16, norm_first=True), Block(8)), 3),
+        (nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 16, norm_first=True), 2), 6),
+    ],
+)
+def test_no_branch_is_counted_twice(module, branches):
+    assert zas_(module).branches == branches
+
+
 def test_a_network_without_a_head_ends_in_its_residual_stream():
     model = nn.Sequential(Block(4), Block(4))
     report = zas_(model)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from torch import fx, nn
 
 from ..._errors import InputError
-from .endings import UnrecognisedError, applied, is_composite, last_calls
+from .endings import UnrecognisedError, applied, last_calls
 from .graphs import Graph, traced_parts
 from .layers import COMPOSITES, is_known, is_layer
 
@@ -67,7 +67,7 @@ def anatomy(module: nn.Module) -> Anatomy:
     for part in traced_parts(module):
         if isinstance(part, Graph):
             _add_branches(part, found)
-        elif not is_composite(module.get_submodule(part[0])):
+        else:
             opaque.append(part)
     ends = {name for branch in found.branches for name in branch.last}
     for name, reason in opaque:

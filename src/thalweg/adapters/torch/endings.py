@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import fx, nn
 
-from .graphs import Graph, is_join, trace
+from .graphs import Graph, is_composite, is_join, trace
 from .layers import (
     LIVE_FUNCTIONS,
     LIVE_METHODS,
@@ -122,8 +122,3 @@ def _is_stream(graph: Graph, node: fx.Node) -> bool:
         if graph.layers(node):
             return False
     return False
-
-
-def is_composite(module: nn.Module) -> bool:
-    """Whether it is one of PyTorch's own transformer modules, all branches of which are known."""
-    return type(module).__module__ == "torch.nn.modules.transformer"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import fx, nn
 
-from .layers import JOINS, LAYERS, LIVE_MODULES, NORMS, SUMS, is_known, is_layer, layer_names
+from .layers import COMPOSITES, JOINS, LAYERS, LIVE_MODULES, NORMS, SUMS, is_known, is_layer, layer_names
 
 # What tells the shape of a tensor says nothing of its values.
 _SHAPE_METHODS = {"size", "dim", "numel", "new_zeros", "new_ones", "new_empty", "new_full"}
@@ -22,7 +24,7 @@ class _Tracer(fx.Tracer):
     proxy_buffer_attributes = True  # so that a mask may be cut to a length that is not known yet
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        known = is_known(m, (*LAYERS, *NORMS, *LIVE_MODULES))
+        known = is_known(m, (*LAYERS, *NORMS, *LIVE_MODULES, *COMPOSITES))
         return known or super().is_leaf_module(m, module_qualified_name)
 
 
@@ -135,7 +137,7 @@ def trace(module: nn.Module, prefix: str = "") -> Graph | str:
     try:
         module.eval()
         with torch.random.fork_rng(devices=[]):
-            nodes = tuple(_Tracer().trace(module).nodes)
+            nodes = tuple(_Tracer().trace(module, _defaults(module)).nodes)
     except Exception as error:  # forward is anybody's code
         return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
     finally:
@@ -145,8 +147,19 @@ def trace(module: nn.Module, prefix: str = "") -> Graph | str:
     return Graph(module, nodes, prefix)
 
 
+def _defaults(module: nn.Module) -> dict[str, Any]:
+    """Return the arguments that a caller may leave out, masks above all, with the values that they then have."""
+    arguments = inspect.signature(module.forward).parameters.values()
+    return {each.name: each.default for each in arguments if each.default is not each.empty}
+
+
 def traced_parts(module: nn.Module, prefix: str = "") -> Iterator[Graph | tuple[str, str]]:
-    """Yield the graph of a module, or else (its name, the reason) and those of its parts."""
+    """Yield the graph of a module, or else (its name, the reason) and those of its parts.
+
+    Nothing is yielded for PyTorch's own transformer modules, the branches of which are known.
+    """
+    if is_composite(module):
+        return
     graph = trace(module, prefix)
     if isinstance(graph, Graph):
         yield graph
@@ -164,3 +177,8 @@ def _container_parts(module: nn.Module, prefix: str) -> Iterator[Graph | tuple[s
         return
     else:
         yield from traced_parts(module, prefix)
+
+
+def is_composite(module: nn.Module) -> bool:
+    """Whether it is one of PyTorch's own transformer modules."""
+    return type(module).__module__ == nn.Transformer.__module__ or is_known(module, tuple(COMPOSITES))
