@@ -54,7 +54,7 @@ def test_trials_are_those_of_the_functions_of_the_library(real):
             run = tw.descend(network, data, step_size=1.0, steps=cell.steps, stop=tw.LossBelow(1 / (2 * cell.n)))
             assert trials["steps_made"][2] == run.iteration[-1]
         else:
-            run = tw.flow(network, data, t_end=50.0, times=[0.0], stop=tw.LossBelow(1 / (2 * cell.n)))
+            run = tw.flow(network, data, t_end=50.0, times=[0.0, 50.0], stop=tw.LossBelow(1 / (2 * cell.n)))
             assert trials["t"][2] == run.t[-1]
             assert trials["curvature_upper"][2] == run.curvature_upper[-1]
         assert trials["loss"][2] == run.loss[-1]
@@ -62,6 +62,15 @@ def test_trials_are_those_of_the_functions_of_the_library(real):
         assert trials["average_curvature"][2] == pytest.approx(np.log(run.loss[0] / run.loss[-1]) / run.t[-1])
         assert trials["success"][2] == (run.loss[-1] <= 1 / (2 * cell.n))
         assert trials["outcome"][2].decode() == run.outcome.name
+
+
+def test_flows_that_reach_their_time_are_recorded_at_their_end():
+    cell = Cell(n=9, d=4, p=12, method="flow", t_end=1.5, rtol=1e-6, loss_below=1e-9)
+    trial, (data, network) = cell.run(1, 0), cell.draw(1, 0)
+    run = tw.flow(network, data, t_end=1.5)
+    assert (trial["outcome"], trial["t"]) == (b"REACHED_END", 1.5)
+    assert trial["loss"] == pytest.approx(run.loss[-1], rel=1e-9)
+    assert trial["loss"] < network.loss(data)
 
 
 def test_the_bits_are_the_same_on_processes_and_on_any_executor(real, tmp_path):

@@ -59,7 +59,7 @@ def flow(cell: Cell, seed: int, trial: int) -> dict[str, Any]:
         network,
         data,
         t_end=cell.t_end,  # type: ignore[arg-type]
-        times=[0.0],  # only the end is of interest
+        times=[0.0, cell.t_end],  # only the end is of interest
         rtol=cell.rtol,  # type: ignore[arg-type]
         stop=aim | Stationary(),
         progress=False,
