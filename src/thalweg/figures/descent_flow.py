@@ -32,7 +32,7 @@ class Setting:
 
 SIZES = {
     "quick": Setting((-6.0, -5.0, -4.0, -3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0), 5),
-    "full": Setting(tuple(np.arange(-9.0, 3.1, 0.5)), 25),
+    "full": Setting(tuple(np.arange(-8.0, 3.1, 0.5)), 15),
 }
 
 

@@ -42,7 +42,7 @@ class Setting:
 
 SIZES = {
     "quick": Setting(6, 100, (3, 6, 12), 25, tuple(np.linspace(0.1, 2.5, 13))),
-    "full": Setting(6, 100, (2, 3, 4, 6, 8, 12, 16, 24), 200, tuple(np.linspace(0.0, 2.5, 101))),
+    "full": Setting(6, 100, (2, 3, 4, 6, 8, 12, 16), 100, tuple(np.linspace(0.0, 2.5, 101))),
 }
 
 

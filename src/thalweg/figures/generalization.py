@@ -42,7 +42,7 @@ class Setting:
     seeds: int
 
 
-SIZES = {"quick": Setting((10, 30, 100), 5), "full": Setting((5, 10, 20, 40, 80, 160, 320), 20)}
+SIZES = {"quick": Setting((10, 30, 100), 5), "full": Setting((5, 10, 20, 40, 80, 160, 320), 15)}
 
 Predictor = Callable[[FloatArray], FloatArray]
 

@@ -44,7 +44,7 @@ class Setting:
 
 SIZES = {
     "quick": Setting((1e-2, 1e-4, 1e-6, 1e-9, 1e-12), 4),
-    "full": Setting(tuple(10.0 ** -np.arange(1.0, 12.1, 0.5)), 20),
+    "full": Setting(tuple(10.0 ** -np.arange(1.0, 12.1)), 12),
 }
 
 

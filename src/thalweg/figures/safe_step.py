@@ -38,7 +38,7 @@ class Setting:
 SIZES = {
     "quick": Setting((3, 30, 1000), tuple(np.arange(-3.0, 4.1, 0.5)), tuple(np.arange(-0.5, 1.6, 0.25)), 100_000),
     "full": Setting(
-        (3, 30, 1000, 100_000), tuple(np.arange(-4.0, 5.1, 0.25)), tuple(np.arange(-0.5, 1.6, 0.125)), 10**6
+        (3, 30, 1000, 100_000), tuple(np.arange(-3.0, 5.1, 0.25)), tuple(np.arange(-0.5, 1.6, 0.25)), 300_000
     ),
 }
 
