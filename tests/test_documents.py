@@ -35,10 +35,11 @@ def run(code: str, folder: Path) -> str:
         [ROOT / "README.md"],
         [ROOT / "docs" / "tutorial.md"],
         [ROOT / "docs" / "certificates.md", ROOT / "docs" / "certificates-linear.md"],
-        [ROOT / "docs" / "pytorch.md"],
+        [ROOT / "docs" / "pytorch.md", ROOT / "docs" / "monitor.md"],
+        [ROOT / "docs" / "jax.md"],
         THEOREMS,
     ],
-    ids=["README", "tutorial", "certificates", "pytorch", "theorems"],
+    ids=["README", "tutorial", "certificates", "pytorch", "jax", "theorems"],
 )
 def test_code_of_documents_runs(documents, tmp_path):
     """The pages on theorems share one interpreter: most of the time is spent on starting it."""

@@ -24,9 +24,9 @@ from .adapters import from_torch, to_torch
 from .certify import Certificate, Certified, certify
 from .data import Dataset, Target
 from .descent import DescentTrajectory, descend
-from .flow import Audit, LossBelow, RunningState, Stationary, Stop, Trajectory, WallTime, flow
+from .flow import Audit, LossBelow, LossTrajectory, RunningState, Stationary, Stop, Trajectory, WallTime, flow
 from .flow.linear import LinearTrajectory
-from .networks import DeepLinearNetwork, ShallowNetwork
+from .networks import DeepLinearNetwork, ShallowNetwork, SmoothNetwork
 from .theorems import check
 
 if TYPE_CHECKING:
@@ -45,10 +45,12 @@ __all__ = [
     "InputError",
     "LinearTrajectory",
     "LossBelow",
+    "LossTrajectory",
     "MissingExtraError",
     "Outcome",
     "RunningState",
     "ShallowNetwork",
+    "SmoothNetwork",
     "Stationary",
     "Stop",
     "Target",

@@ -19,6 +19,7 @@ from ..data.dataset import Dataset
 from ..data.target import Target
 from ..networks.deep_linear import DeepLinearNetwork
 from ..networks.shallow import ShallowNetwork, refuse_extremes
+from ..networks.smooth import SmoothNetwork
 from .engine import Engine
 from .interrupt import DeferredInterrupt
 from .progress import Progress
@@ -27,8 +28,8 @@ from .stops import RunningState, as_stop
 from .trajectory import Trajectory
 
 if TYPE_CHECKING:
-    from ..adapters.jax import LossTrajectory
     from .linear import LinearTrajectory
+    from .loss_trajectory import LossTrajectory
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -60,6 +61,17 @@ def flow(
 ) -> LinearTrajectory: ...
 @overload
 def flow(
+    network: SmoothNetwork,
+    data: Dataset,
+    *,
+    t_end: float,
+    times: ArrayLike | None = None,
+    rtol: float = 1e-6,
+    stop: object = None,
+    progress: bool | None = None,
+) -> LossTrajectory: ...
+@overload
+def flow(
     network: Callable[[Any], Any],
     data: Any,
     *,
@@ -72,7 +84,7 @@ def flow(
     solver: str = "tsit5",
 ) -> LossTrajectory: ...
 def flow(
-    network: ShallowNetwork | DeepLinearNetwork | Callable[[Any], Any],
+    network: ShallowNetwork | DeepLinearNetwork | SmoothNetwork | Callable[[Any], Any],
     data: Any,
     *,
     t_end: float,
@@ -92,12 +104,13 @@ def flow(
     kink are resolved exactly. The loss never increases, the invariants a_j^2 - |w_j|^2 hold to rounding, and the local
     PL curvature is the true one. Orthogonal inputs take a path that costs O(np) per step.
 
-    For a DeepLinearNetwork see `thalweg.flow.linear.flow_deep_linear`, which picks the best exact route, and for any
-    other loss, written in JAX, `thalweg.adapters.jax.flow`, a general integrator (extra `jax`).
+    For a DeepLinearNetwork see `thalweg.flow.linear.flow_deep_linear`, which picks the best exact route. General
+    integrators follow the others: for a SmoothNetwork see `thalweg.flow.flow_smooth`, for any loss written in JAX
+    `thalweg.adapters.jax.flow` (extra `jax`).
 
     Parameters
     ----------
-    network : ShallowNetwork, DeepLinearNetwork, or function
+    network : ShallowNetwork, DeepLinearNetwork, SmoothNetwork, or function
         The start; or a loss, a JAX function of a pytree of parameters.
     data : Dataset, Target, or pytree
         Inputs and labels, n and d of any size; the target of a deep linear network; the parameters at the start of
@@ -147,16 +160,18 @@ def flow(
     >>> traj.loss.shape, bool(traj.loss[2] < traj.loss[0])
     ((3,), True)
     """
+    shared: dict[str, Any] = {"t_end": t_end, "times": times, "rtol": rtol, "stop": stop, "progress": progress}
     if isinstance(network, DeepLinearNetwork):
         from .linear import flow_deep_linear
 
-        return flow_deep_linear(
-            network, cast(Target, data), t_end=t_end, times=times, rtol=rtol, stop=stop, progress=progress
-        )
+        return flow_deep_linear(network, cast(Target, data), **shared)
+    if isinstance(network, SmoothNetwork):
+        from .smooth import flow_smooth
+
+        return flow_smooth(network, data, **shared)
     if callable(network):
         from ..adapters.jax import flow as flow_of_loss
 
-        shared = {"t_end": t_end, "times": times, "rtol": rtol, "stop": stop, "progress": progress}
         return flow_of_loss(network, data, **shared, floor=floor, solver=solver)
     network, data, wanted = _checked(network, data, t_end, times, rtol, kernel, threads)
     if data.contradictions and not accept_contradictions:

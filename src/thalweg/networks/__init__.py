@@ -2,5 +2,6 @@
 
 from .deep_linear import DeepLinearNetwork
 from .shallow import ShallowNetwork
+from .smooth import SmoothNetwork
 
-__all__ = ["DeepLinearNetwork", "ShallowNetwork"]
+__all__ = ["DeepLinearNetwork", "ShallowNetwork", "SmoothNetwork"]

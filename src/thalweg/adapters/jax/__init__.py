@@ -11,10 +11,10 @@ try:
 except ImportError:
     raise missing_extra("JAX or diffrax", "jax") from None
 
+from ...flow.loss_trajectory import LossAudit, LossTrajectory
 from .flow import flow
 from .kinks import kinks
 from .monitor import PLMonitor, PLState, squared_norm, watch
-from .trajectory import LossAudit, LossTrajectory
 from .zas import zas
 
 __all__ = ["LossAudit", "LossTrajectory", "PLMonitor", "PLState", "flow", "kinks", "squared_norm", "watch", "zas"]

@@ -18,10 +18,10 @@ from ..._errors import InputError
 from ..._outcome import Outcome
 from ..._typing import FloatArray
 from ...flow.interrupt import DeferredInterrupt
+from ...flow.loss_trajectory import LossAudit, LossTrajectory
 from ...flow.progress import Progress
 from ...flow.stops import RunningState, as_stop
 from .kinks import kinks
-from .trajectory import LossAudit, LossTrajectory
 
 _SOLVERS = {"tsit5": diffrax.Tsit5, "dopri8": diffrax.Dopri8, "kvaerno5": diffrax.Kvaerno5}
 # Steps between two looks at the keyboard and the stop condition, and halvings of a stretch that takes more.

@@ -1,17 +1,20 @@
-"""The result of the gradient flow of a JAX function."""
+"""The result of a gradient flow that a general integrator computed: of a smooth network, or of any loss."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..._errors import InputError
-from ..._files import atomic_writer, saved_arrays
-from ..._outcome import Outcome
-from ..._typing import FloatArray
+from .._errors import InputError
+from .._files import atomic_writer, saved_arrays
+from .._outcome import Outcome
+from .._typing import FloatArray
+from ..networks.smooth import SmoothNetwork
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,11 +36,15 @@ class LossAudit:
         kink along which the true flow slides, the gradient promises more than the loss falls.
     kinks : tuple of str
         Operations of the loss whose gradient jumps somewhere.
+    balance_drift : float or None
+        Of networks with a homogeneous activation of degree k: largest change of k a_j^2 - |w_j|^2, relative to
+        a_j^2 + |w_j|^2 at the start.
     """
 
     largest_loss_increase: float
     energy_drift: float
-    kinks: tuple[str, ...]
+    kinks: tuple[str, ...] = ()
+    balance_drift: float | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,10 +57,10 @@ class LossTrajectory:
         Output times.
     loss : array (T,)
     curvature : array (T,)
-        |grad L|^2/(L - floor): the local PL curvature -d log(L - floor)/dt, off kinks.
+        The local PL curvature -d log(L - floor)/dt by the gradient: right off kinks.
     energy : array (T,)
-        Integral of |grad L|^2 over time, which the loss has fallen by where it is smooth.
-    start, final : pytree
+        Integral of the squared gradient over time, which the loss has fallen by where it is smooth.
+    start, final : SmoothNetwork or pytree
         Parameters; flow on from `final`.
     outcome : Outcome
         How the run ended, with advice.
@@ -95,16 +102,12 @@ class LossTrajectory:
 
     def save(self, path: str | Path) -> Path:
         """Save series, start and end to one .npz file that is complete or not there at all."""
-        import json
-
-        import jax
-
-        leaves: dict[str, Any] = {f"start_{k}": np.asarray(leaf) for k, leaf in enumerate(jax.tree.leaves(self.start))}
-        leaves |= {f"final_{k}": np.asarray(leaf) for k, leaf in enumerate(jax.tree.leaves(self.final))}
+        arrays = {name: getattr(self, name) for name in _SERIES}
+        for name in ("start", "final"):
+            arrays |= {f"{name}_{k}": leaf for k, leaf in enumerate(_leaves(getattr(self, name))[0])}
         words = {"outcome": self.outcome.name, "settings": self.settings, "audit": vars(self.audit)}
         with atomic_writer("LossTrajectory.save", path) as stream:
-            series = {name: getattr(self, name) for name in _SERIES}
-            np.savez(stream, format=np.array(_FORMAT), words=np.array(json.dumps(words)), **series, **leaves)
+            np.savez(stream, format=np.array(_FORMAT), words=np.array(json.dumps(words)), **arrays)  # type: ignore[arg-type]
         return Path(path)
 
     @classmethod
@@ -114,34 +117,28 @@ class LossTrajectory:
         Parameters
         ----------
         path : path
-        like : pytree
-            Parameters of the same structure: files hold arrays, and no code to build anything else.
+        like : SmoothNetwork or pytree
+            Parameters of the same structure, such as the start: files hold arrays, and no code to build anything else.
 
         Raises
         ------
         InputError
             If the file is missing, truncated or of another kind, or its arrays do not fit.
         """
-        import json
-
-        import jax
-
-        leaves, structure = jax.tree.flatten(like)
+        leaves, build = _leaves(like)
         with saved_arrays("LossTrajectory", path, _FORMAT) as parts:
             words = json.loads(str(parts["words"]))
-            trees = []
+            ends = []
             for name in ("start", "final"):
                 found = [parts[key] for key in sorted(parts, key=_number) if key.startswith(f"{name}_")]
-                if [each.shape for each in found] != [np.shape(leaf) for leaf in leaves]:
-                    shapes = [each.shape for each in found]
+                if (shapes := [each.shape for each in found]) != [np.shape(leaf) for leaf in leaves]:
                     raise InputError(f"{str(path)!r} holds parameters of shapes {shapes}: `like` has others.")
-                trees.append(jax.tree.unflatten(structure, found))
+                ends.append(build(found))
             audit = words["audit"] | {"kinks": tuple(words["audit"]["kinks"])}
-            series = {name: parts[name] for name in _SERIES}
             return cls(
-                **series,
-                start=trees[0],
-                final=trees[1],
+                **{name: parts[name] for name in _SERIES},
+                start=ends[0],
+                final=ends[1],
                 outcome=Outcome[words["outcome"]],
                 audit=LossAudit(**audit),
                 settings=words["settings"],
@@ -154,12 +151,12 @@ class LossTrajectory:
         return f"LossTrajectory(t={self.t[-1]:.6g}, loss={self.loss[-1]:.3g}, {self.outcome.name})"
 
     def __str__(self) -> str:
-        from ...report.prose import as_text
+        from ..report.prose import as_text
 
         return as_text(self._verdict(), self._facts())
 
     def _repr_html_(self) -> str:
-        from ...report.prose import as_html
+        from ..report.prose import as_html
 
         return as_html(self._verdict(), self._facts())
 
@@ -169,18 +166,28 @@ class LossTrajectory:
 
     def _facts(self) -> list[tuple[str, str]]:
         audit = self.audit
+        checks = f"energy drift {audit.energy_drift:.1g}, largest rise {audit.largest_loss_increase:.1g}, of the start"
+        if audit.balance_drift is not None:
+            checks += f"; balance drift {audit.balance_drift:.1g}"
         lines = [
             ("loss", f"{self.loss[0]:.3g} to {self.loss[-1]:.3g}"),
             ("curvature", f"{self.curvature[-1]:.3g} now, {self.average_curvature[-1]:.3g} on average"),
             ("stepped", f"{self.settings['solver']} at rtol {self.settings['rtol']:g}, {self.settings['steps']} steps"),
-            (
-                "audit",
-                f"energy drift {audit.energy_drift:.1g}, largest rise {audit.largest_loss_increase:.1g} of the loss",
-            ),
+            ("audit", checks),
         ]
         if audit.kinks:
             lines.append(("kinks", f"{', '.join(audit.kinks)}: where the flow slides along one, this is not it"))
         return lines
+
+
+def _leaves(params: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    """Return the arrays of parameters, and what builds parameters of their kind from others."""
+    if isinstance(params, SmoothNetwork):
+        return [params.W, params.a], lambda found: replace(params, W=found[0], a=found[1])
+    import jax
+
+    leaves, structure = jax.tree.flatten(params)
+    return [np.asarray(leaf) for leaf in leaves], lambda found: jax.tree.unflatten(structure, found)
 
 
 def _number(key: str) -> int:
