@@ -90,7 +90,7 @@ def flow(
         start = one_of(LinearInit, init)
         options = LinearOptions(target, start, depth, dim, alpha, zero_layer, beta, scale)
         network, goal = options.problem(ctx, seed)
-        run = follow(network, goal, t_end=t_end, rtol=rtol, stop=stop, progress=not as_json)
+        run = follow(network, goal, t_end=t_end, rtol=rtol, stop=stop, progress=False if as_json else None)
         numbers, saved = _linear.in_numbers(run), [run.save(out)] if out is not None else []
         finish(run, numbers, saved, as_json, loss_below, prove(run.final, goal) if certify else None)
         return
@@ -102,7 +102,7 @@ def flow(
         t_end=t_end,
         rtol=rtol,
         stop=stop,
-        progress=not as_json,
+        progress=False if as_json else None,
         threads=threads,
         accept_contradictions=accept_contradictions,
     )
