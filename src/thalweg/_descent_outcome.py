@@ -22,8 +22,8 @@ class DescentOutcome(Enum):
         "linear; wider, or from tw.init.dominated, if it is shallow: no active neuron corrects what is left."
     )
     DIVERGED = (
-        "The iteration diverged: the step is too large. Halve step_size; print(traj) names the largest that "
-        "is proved, or stable at the start."
+        "The iteration diverged: the step is too large. Halve step_size; where the largest is known that is proved, or "
+        "stable at the start, print(traj) names it."
     )
     WALL_TIME = "The time allowed ran out. Continue from traj.final."
     PREDICATE = "The stop function asked to stop."

@@ -5,6 +5,7 @@ the user need not look for it.
 """
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,13 @@ def one_of(owner: str, name: str, value: Any, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise fail(owner, name, f"be one of {', '.join(map(repr, choices))}", repr(value))
     return str(value)
+
+
+def left_out(owner: str, parameters: Mapping[str, tuple[object, object]], of: str) -> None:
+    """Refuse what was given but is for something else; parameters come with their values when left out."""
+    for name, (value, default) in parameters.items():
+        if value is not default and (value is None or default is None or value != default):
+            raise fail(owner, name, f"be left out: it is for {of}", repr(value))
 
 
 def seed_sequence(owner: str, seed: Seed) -> np.random.SeedSequence:

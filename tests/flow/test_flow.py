@@ -278,3 +278,29 @@ def test_small_starts_leave_the_saddle_in_time(scale):
     traj = tw.flow(network, data, t_end=30.0, times=np.linspace(0.0, 30.0, 31), rtol=1e-6)
     exact = (1 + (scale**-2 - 1) * np.exp(-2 * traj.t)) ** -0.5
     assert np.abs([each.a[0] for each in traj.networks] / exact - 1).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("start", "options", "word"),
+    [
+        ("shallow", {"floor": 1.0}, "'floor'"),
+        ("shallow", {"solver": "dopri8"}, "'solver'"),
+        ("deep linear", {"kernel": "numpy"}, "'kernel'"),
+        ("deep linear", {"threads": 2}, "'threads'"),
+        ("smooth", {"accept_contradictions": True}, "'accept_contradictions'"),
+        ("smooth", {"floor": 1.0}, "'floor'"),
+        ("loss", {"threads": 2}, "'threads'"),
+        ("nothing", {}, "'network'"),
+    ],
+)
+def test_options_of_other_networks_are_refused(start, options, word):
+    data, drawn = tw.data.sphere(4, 3, seed=1), tw.init.dominated(3, 4, seed=2)
+    problems = {
+        "shallow": (drawn, data),
+        "deep linear": (tw.init.zas(3, 2), tw.Target(np.eye(2))),
+        "smooth": (tw.SmoothNetwork.of(drawn, "tanh"), data),
+        "loss": (lambda w: w, 1.0),
+        "nothing": (None, data),
+    }
+    with pytest.raises(tw.InputError, match=word):
+        tw.flow(*problems[start], t_end=1.0, **options)

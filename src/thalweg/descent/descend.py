@@ -110,7 +110,7 @@ def descend(
     shallow = {"record": (record, None), "precision": (precision, "float64")}
     linear = {"momentum": (momentum, 0.0), "kernel": (kernel, "numba")}
     if isinstance(network, DeepLinearNetwork):
-        _refuse(shallow, "shallow networks")
+        check.left_out("descend", shallow, "shallow networks")
         from .deep_linear import descend_deep_linear
 
         return descend_deep_linear(
@@ -125,7 +125,7 @@ def descend(
         )
     if not isinstance(network, ShallowNetwork):
         raise check.fail("descend", "network", "be a ShallowNetwork or a DeepLinearNetwork", type(network).__name__)
-    _refuse(linear, "deep linear networks")
+    check.left_out("descend", linear, "deep linear networks")
     from .shallow import descend_shallow
 
     return descend_shallow(
@@ -138,10 +138,3 @@ def descend(
         precision=precision,
         progress=progress,
     )
-
-
-def _refuse(parameters: dict[str, tuple[object, object]], of: str) -> None:
-    """Refuse what was given for the other kind of network; parameters come with their values when left out."""
-    for name, (value, default) in parameters.items():
-        if value is not default and (value is None or default is None or value != default):
-            raise check.fail("descend", name, f"be left out: it is for {of}", repr(value))

@@ -161,6 +161,15 @@ def flow(
     ((3,), True)
     """
     shared: dict[str, Any] = {"t_end": t_end, "times": times, "rtol": rtol, "stop": stop, "progress": progress}
+    if not isinstance(network, ShallowNetwork):
+        compiled = {"kernel": (kernel, "numba"), "threads": (threads, 1)}
+        shallow = {**compiled, "accept_contradictions": (accept_contradictions, False)}
+        check.left_out("flow", shallow, "networks with one hidden ReLU layer")
+    if callable(network):
+        from ..adapters.jax import flow as flow_of_loss
+
+        return flow_of_loss(network, data, **shared, floor=floor, solver=solver)
+    check.left_out("flow", {"floor": (floor, 0.0), "solver": (solver, "tsit5")}, "losses")
     if isinstance(network, DeepLinearNetwork):
         from .linear import flow_deep_linear
 
@@ -169,10 +178,6 @@ def flow(
         from .smooth import flow_smooth
 
         return flow_smooth(network, data, **shared)
-    if callable(network):
-        from ..adapters.jax import flow as flow_of_loss
-
-        return flow_of_loss(network, data, **shared, floor=floor, solver=solver)
     network, data, wanted = _checked(network, data, t_end, times, rtol, kernel, threads)
     if data.contradictions and not accept_contradictions:
         raise InputError(
@@ -209,7 +214,7 @@ def _checked(
 ) -> tuple[ShallowNetwork, Dataset, FloatArray | None]:
     """Validate the arguments of a shallow flow; return them with the output times."""
     if not isinstance(network, ShallowNetwork):
-        raise check.fail("flow", "network", "be a ShallowNetwork or a DeepLinearNetwork", type(network).__name__)
+        raise check.fail("flow", "network", "be a ShallowNetwork, another network of thalweg, or a loss", type(network).__name__)
     if not isinstance(data, Dataset):
         raise check.fail("flow", "data", "be a Dataset (tw.Dataset(X, y))", type(data).__name__)
     if network.d != data.d:
