@@ -214,7 +214,8 @@ def _checked(
 ) -> tuple[ShallowNetwork, Dataset, FloatArray | None]:
     """Validate the arguments of a shallow flow; return them with the output times."""
     if not isinstance(network, ShallowNetwork):
-        raise check.fail("flow", "network", "be a ShallowNetwork, another network of thalweg, or a loss", type(network).__name__)
+        must = "be a ShallowNetwork, another network of thalweg, or a loss"
+        raise check.fail("flow", "network", must, type(network).__name__)
     if not isinstance(data, Dataset):
         raise check.fail("flow", "data", "be a Dataset (tw.Dataset(X, y))", type(data).__name__)
     if network.d != data.d:
