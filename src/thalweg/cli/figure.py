@@ -38,7 +38,7 @@ def figure(
     workers: Annotated[int, typer.Option(help="Processes to compute in; results do not depend on it.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw a named figure: NAME.png and .svg, its data as .csv or .npz, and one paragraph on what it shows, .md.
+    """Draw a named figure: NAME.png and .svg, .gif where it moves, its data, .csv or .npz, and what it shows, .md.
 
     With --all every figure is drawn, and index.html shows them with their readings and data; a figure that needs an
     extra which is not installed is named there. Ctrl-C stops the work; only figures that are finished are written.

@@ -12,6 +12,7 @@ from .._typing import FloatArray
 from ..data.target import Target
 from ..init import zas, zas_alpha
 from .base import NamedFigure, Table, Work
+from .interruption import whole
 from .style import BLUE, GREEN, GREY, ORANGE, new_figure
 
 ACCURACY = 1e-10
@@ -64,12 +65,12 @@ def run(way: str, depth: int, goal: Target) -> float:
     if way == "GD at eta*, all layers":
         return float(LayerDescent(start, goal, safe_step(start, goal), 0.0).advance(_MOST_STEPS, level, 1e300)[0])
     if way.startswith("GD"):
-        traj = descend(start, goal, step_size="safe", steps=_MOST_STEPS, stop=LossBelow(level))
+        traj = whole(descend(start, goal, step_size="safe", steps=_MOST_STEPS, stop=LossBelow(level)))
         assert traj.iteration is not None
         return float(traj.iteration[-1])
     t_end = np.log(1 / ACCURACY)  # ZAS has the rate 1 at least, so that half of this is enough
     if way == "flow":
-        traj = flow_deep_linear(start, goal, t_end=t_end, stop=LossBelow(level), progress=False)
+        traj = whole(flow_deep_linear(start, goal, t_end=t_end, stop=LossBelow(level), progress=False))
         return _crossing(traj.t, traj.excess, level)
     times, losses = [], []
     for state, _ in LayerRoute(start, goal).march(t_end, None, 1e-6):
