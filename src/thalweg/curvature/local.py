@@ -1,4 +1,4 @@
-"""Bounds of the local PL curvature at a state."""
+"""The local PL curvature along a run: its average, and bounds of it at a state."""
 
 from __future__ import annotations
 
@@ -10,6 +10,19 @@ from .._typing import FloatArray, ModeArray
 
 if TYPE_CHECKING:
     from ..flow.coordinates import Coordinates
+
+
+def average(t: FloatArray, loss: FloatArray, local: FloatArray) -> FloatArray:
+    """Return log(L(t_0)/L(t))/(t - t_0) along a run, an array (T,); at the first of the times the local curvature.
+
+    Parameters
+    ----------
+    t, loss, local : array (T,)
+        Times, losses, less their floor if there is one, and local curvatures.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = np.log(loss[0] / loss) / (t - t[0])
+    return np.where(t > t[0], rate, local)
 
 
 def bounds(

@@ -81,10 +81,9 @@ class LossTrajectory:
     @property
     def average_curvature(self) -> FloatArray:
         """Average PL curvature log(L(0)/L(t))/t of what lies above the floor; the local one at t = 0."""
-        excess = self.loss - float(self.settings["floor"] or 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            average = np.log(excess[0] / excess) / (self.t - self.t[0])
-        return np.where(self.t > self.t[0], average, self.curvature)
+        from ..curvature.local import average
+
+        return average(self.t, self.loss - float(self.settings["floor"] or 0.0), self.curvature)
 
     def plot(self) -> Figure:
         """Draw the loss and the curvature over time."""

@@ -144,9 +144,9 @@ class Trajectory:
 
         If the output times asked for begin later, the average begins with the first of them.
         """
-        with np.errstate(divide="ignore", invalid="ignore"):
-            average = np.log(self.loss[0] / self.loss) / (self.t - self.t[0])
-        return np.where(self.t > self.t[0], average, self.curvature)
+        from ..curvature.local import average
+
+        return average(self.t, self.loss, self.curvature)
 
     @property
     def loss_bound(self) -> FloatArray:

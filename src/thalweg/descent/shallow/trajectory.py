@@ -98,9 +98,9 @@ class DescentTrajectory:
     @property
     def average_curvature(self) -> FloatArray:
         """Average PL curvature log(L(0)/L(t))/t, an array (T,); at the first of `t` it is the local curvature."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            average = np.log(self.loss[0] / self.loss) / (self.t - self.t[0])
-        return np.where(self.t > self.t[0], average, self.curvature)
+        from ...curvature.local import average
+
+        return average(self.t, self.loss, self.curvature)
 
     @cached_property
     def stable_steps(self) -> tuple[float, float]:
