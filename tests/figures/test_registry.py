@@ -1,6 +1,7 @@
 """What all figures have in common, and how they are saved."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +77,7 @@ def test_nothing_is_written_unless_everything_is_ready(tmp_path, monkeypatch):
         ({"name": "saddle", "seed": -1}, "'seed'"),
         ({"name": "saddle", "seed": None}, "'seed'"),
         ({"name": "saddle", "workers": 0}, "'workers'"),
+        ({"name": "saddle", "store": Path("none/store")}, "existing folder"),
     ],
 )
 def test_bad_requests_are_refused(arguments, words):

@@ -36,6 +36,9 @@ def figure(
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(),
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes to compute in; results do not depend on it.")] = 1,
+    store: Annotated[
+        Path | None, typer.Option(help="Folder that keeps trials, so that a figure that was interrupted goes on.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draw a named figure: NAME.png and .svg, .gif where it moves, its data, .csv or .npz, and what it shows, .md.
@@ -51,6 +54,8 @@ def figure(
 
       thalweg figure depth --size full --out figures --seed 1
 
+      thalweg figure convergence --size full --workers 2 --store trials
+
       thalweg figure --all --out figures --workers 2
     """
     from .. import figures
@@ -61,7 +66,7 @@ def figure(
     if every:
         if name is not None:
             raise InputError(f"--all draws every figure: leave out {name!r}, or leave out --all.")
-        _draw_all(size.value, out, seed, workers, as_json)
+        _draw_all(out, as_json, size=size.value, seed=seed, workers=workers, store=store)
         return
     if name is None:
         raise InputError("Name a figure, or ask for --list or --all.")
@@ -69,7 +74,7 @@ def figure(
     writable("--out", out / f"{name}.png")
     try:
         with _bar(wanted=not as_json) as progress:
-            drawn = figures.draw(name, size=size.value, seed=seed, workers=workers, progress=progress)
+            drawn = figures.draw(name, size=size.value, seed=seed, workers=workers, store=store, progress=progress)
         command = f"thalweg figure {name} --size {size.value} --seed {seed}"
         saved = figures.save(drawn, out, name, title=chosen.title, command=command)
     except KeyboardInterrupt:
@@ -92,7 +97,7 @@ def _list(as_json: bool) -> None:
         say(each.name, each.summary)
 
 
-def _draw_all(size: str, out: Path, seed: int, workers: int, as_json: bool) -> None:
+def _draw_all(out: Path, as_json: bool, *, size: str, seed: int, workers: int, store: Path | None) -> None:
     """Draw every figure and the page; the exit code is 1 if one failed or the work was interrupted."""
     from .. import figures
 
@@ -102,7 +107,7 @@ def _draw_all(size: str, out: Path, seed: int, workers: int, as_json: bool) -> N
     interrupted = False
     try:
         with _bar(wanted=not as_json) as progress:
-            for made in figures.reproduce(out, size=size, seed=seed, workers=workers, progress=progress):
+            for made in figures.reproduce(out, size=size, seed=seed, workers=workers, store=store, progress=progress):
                 done.append(made)
                 if not as_json:
                     what = f"drawn in {made.seconds:.3g} s" if made.state == "drawn" else f"{made.state}: {made.text}"
@@ -123,10 +128,10 @@ def _draw_all(size: str, out: Path, seed: int, workers: int, as_json: bool) -> N
 
 
 @contextmanager
-def _bar(wanted: bool) -> Iterator[Progress | None]:
+def _bar(wanted: bool) -> Iterator[Progress]:
     """Show the share of the work that is done, on a terminal and after two seconds."""
     if not (wanted and sys.stderr.isatty()):
-        yield None
+        yield lambda share, text: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import NDArray
+
+from .. import _validate as check
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
@@ -51,13 +54,33 @@ class Work:
         Of everything random.
     workers : int
         Processes that may compute; results do not depend on it.
+    store : Path or None
+        Folder that keeps the trials of studies, so that work that was interrupted goes on; nowhere, if None.
     progress : function
         See `Progress`.
+
+    Raises
+    ------
+    InputError
+        For a seed below 0, no workers, or a store that is not in an existing folder.
     """
 
     seed: int = 0
     workers: int = 1
+    store: Path | None = None
     progress: Progress = lambda share, text: None
+
+    def __post_init__(self) -> None:
+        if self.seed is None:
+            raise check.fail("figure", "seed", "be a non-negative int", "None")
+        check.seed_sequence("figure", self.seed)
+        check.positive_int("figure", "workers", self.workers)
+        if self.store is not None and not (
+            self.store.is_dir() or (self.store.parent.is_dir() and not self.store.exists())
+        ):
+            raise check.fail(
+                "figure", "store", "be a folder, or a new one in an existing folder", repr(str(self.store))
+            )
 
 
 @dataclass(frozen=True)

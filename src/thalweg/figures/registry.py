@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import _validate as check
-from .base import SIZES, Drawn, NamedFigure, Progress, Work
+from .base import SIZES, Drawn, NamedFigure, Work
 from .convergence import CONVERGENCE
 from .deep_time import DEEP_TIME
 from .depth import DEPTH
@@ -60,7 +62,7 @@ def named(name: str) -> NamedFigure:
     return next(each for each in FIGURES if each.name == name)
 
 
-def draw(name: str, *, size: str = "quick", seed: int = 0, workers: int = 1, progress: Progress | None = None) -> Drawn:
+def draw(name: str, *, size: str = "quick", **how: Any) -> Drawn:
     """Draw a named figure.
 
     Parameters
@@ -68,11 +70,8 @@ def draw(name: str, *, size: str = "quick", seed: int = 0, workers: int = 1, pro
     name : str
         One of the names in `FIGURES`.
     size : {"quick", "full"}
-    seed : int
-    workers : int
-        Processes to compute in, where a figure has use for them.
-    progress : function, optional
-        Called now and then with the share of the work that is done, and a few words.
+    **how
+        Of `Work`: seed, workers, store, progress.
 
     Returns
     -------
@@ -87,19 +86,10 @@ def draw(name: str, *, size: str = "quick", seed: int = 0, workers: int = 1, pro
     Examples
     --------
     >>> from thalweg import figures
-    >>> drawn = figures.draw("saddle")
+    >>> drawn = figures.draw("saddle", seed=1)
     >>> sorted(drawn.table)[:3]
     ['curve', 'depth', 'kind']
     """
     figure = named(name)
-    return figure.draw(size, working(size, seed, workers, progress))
-
-
-def working(size: str, seed: int, workers: int, progress: Progress | None) -> Work:
-    """Return how to measure, all of it validated."""
     check.one_of("figure", "size", size, SIZES)
-    if seed is None:
-        raise check.fail("figure", "seed", "be a non-negative int", "None")
-    check.seed_sequence("figure", seed)
-    check.positive_int("figure", "workers", workers)
-    return Work(int(seed), workers) if progress is None else Work(int(seed), workers, progress)
+    return figure.draw(size, Work(**how))

@@ -7,14 +7,14 @@ from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from .. import _validate as check
 from .._errors import InputError, MissingExtraError
 from .._files import write_text
 from . import registry
-from .base import NamedFigure, Progress, Work
+from .base import SIZES, NamedFigure, Work
 from .files import save
-from .registry import working
 
 _KINDS = {".png": "image/png", ".gif": "image/gif"}
 
@@ -63,9 +63,7 @@ class Made:
         return [path.name for path in self.files if path.suffix in (".svg", *_KINDS)]
 
 
-def reproduce(
-    folder: str | Path, *, size: str = "quick", seed: int = 0, workers: int = 1, progress: Progress | None = None
-) -> Iterator[Made]:
+def reproduce(folder: str | Path, *, size: str = "quick", **how: Any) -> Iterator[Made]:
     """Draw and save every figure, and yield what became of each.
 
     After each one `folder`/index.html is written anew, complete under its name, so that whatever stops the work leaves
@@ -75,7 +73,7 @@ def reproduce(
     ----------
     folder : str or Path
         Must exist.
-    size, seed, workers, progress
+    size, **how
         As for `draw`.
 
     Raises
@@ -91,7 +89,8 @@ def reproduce(
     """
     folder = Path(folder)
     check.output_path("figures.reproduce", folder / "index.html")
-    work = working(size, seed, workers, progress)
+    check.one_of("figures.reproduce", "size", size, SIZES)
+    work = Work(**how)
     entries = [
         Made(each.name, each.title, each.summary, f"thalweg figure {each.name} --size {size} --seed {work.seed}")
         for each in registry.FIGURES

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +49,8 @@ def run_trials(
 ) -> list[tuple[Cell, np.ndarray]]:
     """Run a study, and return its cells with their trials, arrays of dtype `thalweg.study.cell.TRIAL`.
 
-    Its share of the whole figure is from `first` to `last`, as `work.progress` is told with the text.
+    Its share of the whole figure is from `first` to `last`, as `work.progress` is told with the text. In `work.store`
+    it has a folder named after it and its specification, and goes on where it was interrupted.
 
     Raises
     ------
@@ -61,7 +65,7 @@ def run_trials(
     def show(made: Made) -> None:
         work.progress(first + (last - first) * made.made / max(made.most, 1), text)
 
-    with TemporaryDirectory(prefix="thalweg-") as folder:
+    with _folder(study, work) as folder:
         crew = serial() if work.workers == 1 else processes(work.workers)
         report = run_study(study, folder, crew, on_progress=show)
         if report.ending is Ending.INTERRUPTED:
@@ -69,3 +73,13 @@ def run_trials(
         if report.ending is not Ending.COMPLETE:
             raise InputError(f"{report.ending} {' '.join(report.problems)}")
         return list(results(folder))
+
+
+@contextmanager
+def _folder(study: Study, work: Work) -> Iterator[Path]:
+    if work.store is None:
+        with TemporaryDirectory(prefix="thalweg-") as folder:
+            yield Path(folder)
+    else:
+        work.store.mkdir(exist_ok=True)
+        yield work.store / f"{study.name}-{hashlib.sha256(study.text.encode()).hexdigest()[:8]}"
