@@ -34,7 +34,7 @@ def run(code: str, folder: Path) -> str:
     [
         [ROOT / "README.md"],
         [ROOT / "docs" / "tutorial.md"],
-        [ROOT / "docs" / "certificates.md", ROOT / "docs" / "certificates-linear.md"],
+        [ROOT / "docs" / "certificates.md", ROOT / "docs" / "certificates-linear.md", ROOT / "docs" / "conformance.md"],
         [ROOT / "docs" / "pytorch.md", ROOT / "docs" / "monitor.md"],
         [ROOT / "docs" / "jax.md"],
         THEOREMS,

@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import quad, solve_ivp
 
-from oracles import brute_force, closed_forms, euler
+from oracles import brute_force, closed_forms
+from thalweg.testing import euler
 
 TIMES = np.linspace(0.0, 6.0, 13)
 

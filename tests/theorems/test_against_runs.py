@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.theorems import THEOREMS, LinearSetting, ShallowSetting
+from thalweg.testing import check_theorem
+from thalweg.theorems import THEOREMS, ShallowSetting
 
 BY_NAME = {theorem.name: theorem for theorem in THEOREMS}
 
@@ -135,15 +136,6 @@ CASES = {
 RUNS = [pytest.param(name, *case, id=f"{name}-{k}") for name, cases in CASES.items() for k, case in enumerate(cases)]
 
 
-def setting_of(name, traj):
-    """The start itself; for the theorem on a law of data, that law."""
-    if name == "corollary-1":
-        return ShallowSetting(traj.data, 28, law="sphere", draws=120)
-    if isinstance(traj, tw.LinearTrajectory):
-        return LinearSetting(traj.target, network=traj.start, step_size=traj.settings.get("step_size"))
-    return ShallowSetting(traj.data, network=traj.networks.start)
-
-
 def run(start, seed, t_end, rtol):
     network, data, *step = start(seed)
     if step:
@@ -161,16 +153,9 @@ def test_every_theorem_has_a_run():
 @pytest.mark.parametrize(("name", "start", "seed", "t_end", "rtol"), RUNS)
 def test_runs_obey_the_theorem(name, start, seed, t_end, rtol):
     theorem, traj = BY_NAME[name], run(start, seed, t_end, rtol)
-    setting = setting_of(name, traj)
-    assert theorem.silent_on(setting) == ""
-    finding = theorem.check(setting)
+    law = ShallowSetting(traj.data, 28, law="sphere", draws=120) if name == "corollary-1" else None
+    finding = check_theorem(theorem, traj, law)
     assert finding.holds, finding.failed
-    assert finding.guarantees
-    comparisons = theorem.compare(traj)
-    assert comparisons
-    for comparison in comparisons:
-        assert comparison.computed.shape == comparison.theoretical.shape
-        assert comparison.holds, (comparison.what, comparison.violation)
     excess = getattr(traj, "excess", traj.loss)
     if theorem.converges and traj.outcome.name == "LOSS_BELOW":
         assert excess[-1] <= 1.001e-9

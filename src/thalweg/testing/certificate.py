@@ -1,17 +1,14 @@
-"""Checks of what the library claims against what the flow does, for its own tests and for those of others.
-
-Every check raises AssertionError with all it found wrong.
-"""
+"""Certificates against what the flow does from the certified state."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from . import _validate as check
-from .certify import Certificate
-from .data import Dataset
-from .flow import WallTime, flow
-from .networks import ShallowNetwork
+from .. import _validate as check
+from ..certify import Certificate
+from ..data import Dataset
+from ..flow import WallTime, flow
+from ..networks import ShallowNetwork
 
 # Relative error of a flow at rtol 1e-6, and the share of the largest loss there could be that is only rounding.
 _FLOW_ERROR, _ROUNDING = 1e-3, 1e-20
