@@ -130,7 +130,7 @@ def test_workers_die_with_a_driver_that_is_killed(tmp_path):
     process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not list(folder.glob("chunks/*.chunk")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.kill()
@@ -170,7 +170,7 @@ def test_a_second_driver_in_another_process_is_refused(tmp_path):
     specification, folder = tmp_path / "spec.toml", tmp_path / "store"
     specification.write_text(spec("slow_coin", repetitions=10_000))
     first = driver(specification, folder)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300  # on a busy machine
     while not (folder / "driver.txt").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     with pytest.raises(tw.InputError, match=f"process {first.pid}"):

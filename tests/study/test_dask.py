@@ -54,7 +54,7 @@ def test_the_trials_of_a_killed_worker_are_redone(cluster, tmp_path, monkeypatch
     assert run_study(study, folder, dask(cluster.scheduler_address, 2)).ending is Ending.COMPLETE
     killer.join(30)
     with distributed.Client(cluster) as client:
-        client.wait_for_workers(2, timeout=30)
+        client.wait_for_workers(2, timeout=300)
         assert victims[0] not in client.run(os.getpid).values()
     run_study(study, tmp_path / "serial")
     assert bits(folder) == bits(tmp_path / "serial")

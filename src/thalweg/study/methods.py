@@ -54,12 +54,13 @@ def flow(cell: Cell, seed: int, trial: int) -> dict[str, Any]:
     from ..flow import flow as follow
 
     data, network = cell.draw(seed, trial)
+    end = cell.t_end or 0.0
     aim = Certified() if cell.loss_below is None else LossBelow(cell.loss_below)
     run = follow(
         network,
         data,
-        t_end=cell.t_end,  # type: ignore[arg-type]
-        times=[0.0, cell.t_end],  # only the end is of interest
+        t_end=end,
+        times=[0.0, end],  # only the end is of interest
         rtol=cell.rtol,  # type: ignore[arg-type]
         stop=aim | Stationary(),
         progress=False,

@@ -243,8 +243,9 @@ def test_zas_stays_below_its_bound_and_never_rises(depth, d_in, d_out, alpha, se
     target = gaussian_target(d_out, d_in, seed, moment)
     network = tw.init.zas(depth, (d_in, d_out), alpha=alpha, zero_layer=1 + seed % depth)
     traj = flow_deep_linear(network, target, t_end=0.2, times=np.linspace(0, 0.2, 9))
-    assert (traj.excess <= traj.bound * (1 + 1e-9)).all()
-    assert (np.diff(traj.excess) <= 0).all()
+    unresolved = 1e-12 * target.excess(target.Phi)  # below, integration promises nothing
+    assert (traj.excess <= traj.bound * (1 + 1e-9) + unresolved).all()
+    assert (np.diff(traj.excess) <= unresolved).all()
 
 
 @pytest.mark.parametrize(
