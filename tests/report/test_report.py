@@ -1,42 +1,21 @@
 """The HTML report: one file, offline, complete, and nothing a name says is run."""
 
 import dataclasses
-import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from page import Page
+from plotly.offline import get_plotlyjs
 
 import thalweg as tw
 from thalweg import report
 
 
-class Page(HTMLParser):
-    """Tags and the text of JSON scripts."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.specs, self._open = [], [], False
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self._open = tag == "script" and dict(attrs).get("type") == "application/json"
-
-    def handle_data(self, data):
-        if self._open:
-            self.specs.append(json.loads(data))
-            self._open = False
-
-    def of(self, tag):
-        return [attrs for name, attrs in self.tags if name == tag]
-
-
 @pytest.fixture(scope="module")
 def pages(traj, sparse_traj, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "run.html"
-    assert report.write([traj, sparse_traj], path, title="Two runs", command="thalweg demo") == path
+    assert report.write([traj, sparse_traj], path, title="Two runs", command="thalweg demo", seed=271828) == path
     text = path.read_text(encoding="utf-8")
     return text, Page(text)
 
@@ -47,7 +26,10 @@ def test_nothing_is_loaded_from_elsewhere(pages):
         for name in ("src", "href"):
             assert attrs.get(name, "#").startswith("#"), (tag, attrs)
     assert not page.of("link")
-    assert not re.search(r"@import|url\(\s*['\"]?http", pages[0][: pages[0].index("</style>")])
+    own = pages[0].replace(get_plotlyjs(), "")
+    assert not re.search(r"@import|url\(|https?:", own)
+    (policy,) = [attrs["content"] for attrs in page.of("meta") if attrs.get("http-equiv")]
+    assert policy.startswith("default-src 'none';")
 
 
 def test_plotly_is_there_once(pages):
@@ -63,6 +45,9 @@ def test_each_run_has_five_charts_with_text_alternatives(pages):
     assert len(charts) == len(page.of("figcaption")) == len(page.specs) == 10
     assert len({attrs["id"] for attrs in charts}) == 10
     assert all(len(attrs["aria-label"]) > 40 for attrs in charts)
+    figures = pages[0].split("<figure")[1:]
+    assert len(figures) == 10
+    assert all("<details>" in figure and "<table" in figure for figure in figures)
 
 
 def test_the_charts_hold_the_series(pages, traj):
@@ -90,6 +75,7 @@ def test_the_page_says_what_was_run(pages, traj):
         np.__version__,
         "energy identity",
         "0.30000000000000004",
+        "271828",
     ):
         assert word in text
     assert len(page.of("section")) == 3
@@ -120,6 +106,9 @@ def test_a_path_that_cannot_be_written_is_refused(traj, tmp_path):
             report.write(traj, path)
     with pytest.raises(tw.InputError, match="at least one"):
         report.write([], tmp_path / "r.html")
+    for other in ("run.npz", traj.data):
+        with pytest.raises(tw.InputError, match="Trajectory, LinearTrajectory"):
+            report.write(other, tmp_path / "r.html")
     assert list(tmp_path.iterdir()) == []
 
 

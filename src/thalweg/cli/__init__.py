@@ -18,6 +18,7 @@ from .descend import descend
 from .doctor import doctor
 from .figure import figure
 from .flow import flow
+from .report import report
 from .study import study
 
 __all__ = ["app", "main"]
@@ -51,6 +52,7 @@ app.command()(descend)
 app.command()(check)
 app.command()(certify)
 app.command()(figure)
+app.command()(report)
 app.add_typer(study, name="study")
 app.command()(doctor)
 

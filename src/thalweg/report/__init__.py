@@ -1,4 +1,4 @@
-"""Trajectories in words and on pages: ``tw.report.write(traj, "run.html")``."""
+"""Runs and studies in words and on pages: ``tw.report.write(traj, "run.html")``."""
 
 from .html import write
 from .summary import Fact, Summary, summarize

@@ -1,40 +1,31 @@
-"""The report's charts, as plain specifications for plotly.js."""
+"""The charts of a gradient flow of a shallow network."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..plot.sampling import mode_picture, residual_lines
+from ..plot.sampling import mode_picture, residual_lines, spread
+from .content import Chart, Key, Table
+from .drawing import Line, bundle, layout, line_chart
 from .summary import mode_counts
 
 if TYPE_CHECKING:
+    from ..descent import DescentTrajectory
     from ..flow.trajectory import Trajectory
 
-# Mid-tones of Okabe and Ito's set, readable on white and on dark; dashes tell the lines apart without them.
-_BLUE, _ORANGE, _GREEN, _GREY = "#3A8FD0", "#E07B39", "#2CA58D", "#9A9A9A"
-_INACTIVE, _SLIDING, _ACTIVE = "#D9D9D9", "#E69F00", "#1B4F8F"
-_VALUES = {"active": 1, "inactive": -1, "sliding": 0}
+_VALUES = {"inactive": -1, "sliding": 0, "active": 1}
 _LINES = 60
 _CELLS = 250
+_NEURONS = 30
 
 
-@dataclass(frozen=True)
-class Chart:
-    """One chart: what plotly.js draws, and the same in words."""
-
-    title: str
-    caption: str
-    data: list[dict[str, Any]]
-    layout: dict[str, Any]
-
-
-def charts(traj: Trajectory) -> list[Chart]:
+def charts(traj: Trajectory) -> tuple[Chart, ...]:
     """Return the charts of one trajectory."""
-    drawn = [_loss(traj), _curvature(traj), _mode_map(traj), _shares(traj), _residuals(traj)]
-    return [chart for chart in drawn if chart is not None]
+    time = ("time t", traj.t)
+    drawn = [_loss(traj), _curvature(traj), _mode_map(traj), _shares(traj), residuals(traj, time)]
+    return tuple(chart for chart in drawn if chart is not None)
 
 
 def _loss(traj: Trajectory) -> Chart:
@@ -43,10 +34,10 @@ def _loss(traj: Trajectory) -> Chart:
         f"lower curvature implies, {traj.loss_bound[-1]:.3g} at the end."
     )
     lines = [
-        _line(traj.t, traj.loss, "loss", _BLUE, "solid"),
-        _line(traj.t, traj.loss_bound, "bound from the lower curvature", _ORANGE, "dash"),
+        Line("loss", traj.loss, "blue", "solid"),
+        Line("bound from the lower curvature", traj.loss_bound, "orange", "dash"),
     ]
-    return Chart("Loss", caption, lines, _layout("time t", "loss L", log=True))
+    return line_chart("Loss", caption, ("time t", traj.t), "loss L", lines)
 
 
 def _curvature(traj: Trajectory) -> Chart:
@@ -56,96 +47,67 @@ def _curvature(traj: Trajectory) -> Chart:
         f"average since the start {traj.average_curvature[-1]:.3g}."
     )
     lines = [
-        _line(traj.t, traj.curvature_upper, "upper bound", _GREY, "dot"),
-        _line(traj.t, traj.curvature, "local curvature", _BLUE, "solid"),
-        _line(traj.t, traj.average_curvature, "average since t = 0", _GREEN, "dashdot"),
-        _line(traj.t, traj.curvature_lower, "lower bound", _ORANGE, "dash"),
+        Line("upper bound", traj.curvature_upper, "grey", "dot"),
+        Line("local curvature", traj.curvature, "blue", "solid"),
+        Line("average since t = 0", traj.average_curvature, "green", "dashdot"),
+        Line("lower bound", traj.curvature_lower, "orange", "dash"),
     ]
-    layout = _layout("time t", "PL curvature", log=True)
-    return Chart("Curvature between its bounds", caption, lines, layout)
+    return line_chart("Curvature between its bounds", caption, ("time t", traj.t), "PL curvature", lines)
 
 
 def _mode_map(traj: Trajectory) -> Chart | None:
     picture = mode_picture(traj, _CELLS)
     if picture is None:
         return None
-    counts = {name: int((picture.modes == value).sum()) for name, value in _VALUES.items()}
+    counts = {name: (picture.modes == value).sum(axis=1) for name, value in _VALUES.items()}
     caption = (
         f"Mode of every neuron (rows, by output weight) on every sample (columns, by label) at "
         f"t = {picture.t:.4g}{', thinned evenly' if picture.thinned else ''}: "
-        + ", ".join(f"{count} {name}" for name, count in counts.items())
+        + ", ".join(f"{count.sum()} {name}" for name, count in counts.items())
         + "."
     )
-    steps = [_INACTIVE, _SLIDING, _ACTIVE]
     heat = {
         "type": "heatmap",
         "z": picture.modes.tolist(),
+        "x": [f"sample {i}" for i in picture.samples],
+        "y": [f"neuron {j}" for j in picture.neurons],
         "zmin": -1,
         "zmax": 1,
-        "colorscale": [[edge / 3, colour] for k, colour in enumerate(steps) for edge in (k, k + 1)],
-        "colorbar": {
-            "tickvals": [-2 / 3, 0, 2 / 3],
-            "ticktext": ["inactive", "sliding", "active"],
-            "thickness": 12,
-        },
-        "hovertemplate": "neuron %{y}, sample %{x}: %{z}<extra></extra>",
+        "colorscale": [[edge / 3, f"${name}"] for k, name in enumerate(_VALUES) for edge in (k, k + 1)],
+        "showscale": False,
+        "hovertemplate": "%{y}, %{x}: mode %{z}<br>(1 active, 0 sliding, -1 inactive)<extra></extra>",
     }
-    layout = _layout("sample, by label", "neuron, by output weight", log=False)
-    return Chart("Mode map", caption, [heat], layout)
+    axes = layout("sample, by label", "neuron, by output weight")
+    for axis in ("xaxis", "yaxis"):
+        axes[axis] |= {"type": "category", "showticklabels": False, "ticks": "", "showgrid": False}
+    shown = spread(len(picture.neurons), _NEURONS)
+    rows = tuple((f"neuron {picture.neurons[k]}", *(str(count[k]) for count in counts.values())) for k in shown)
+    table = Table("Mode map", ("neuron", *counts), rows, "Samples in each mode, neurons by output weight.")
+    return Chart("Mode map", caption, [heat], axes, tuple(Key(name, name, button=False) for name in _VALUES), table)
 
 
 def _shares(traj: Trajectory) -> Chart:
     pairs = traj.data.n * traj.final.p
-    dashes = {"active": (_BLUE, "solid"), "inactive": (_GREY, "dash"), "sliding": (_SLIDING, "dot")}
+    looks = {"active": ("blue", "solid"), "inactive": ("grey", "dash"), "sliding": ("amber", "dot")}
     shares = {name: 100.0 * count / pairs for name, count in mode_counts(traj).items()}
-    lines = [_line(traj.t, shares[name], name, *look) for name, look in dashes.items()]
+    lines = [Line(name, shares[name], *look) for name, look in looks.items()]
     ends = ", ".join(f"{name} {values[-1]:.3g} %" for name, values in shares.items())
     caption = f"Shares of the {pairs} (neuron, sample) pairs in each mode; at the end {ends}."
-    return Chart("Modes over time", caption, lines, _layout("time t", "share in %", log=False))
+    return line_chart("Modes over time", caption, ("time t", traj.t), "share in %", lines, log=False)
 
 
-def _residuals(traj: Trajectory) -> Chart:
+def residuals(traj: Trajectory | DescentTrajectory, x: tuple[str, np.ndarray]) -> Chart:
+    """Draw the sizes of the residuals, of some samples where there are many."""
     drawn = residual_lines(traj, _LINES)
     sizes = np.abs(traj.residuals)
     lines = []
     for i in drawn:
-        look = (_BLUE, "solid") if traj.data.y[i] > 0 else (_ORANGE, "dash")
-        line = _line(traj.t, sizes[:, i], f"sample {i}", *look)
-        line["line"]["width"] = 1
-        lines.append(line)
+        positive = traj.data.y[i] > 0
+        group, look = ("positive label", ("blue", "solid")) if positive else ("label of 0 or below", ("orange", "dash"))
+        lines.append((group, Line(f"sample {i}", sizes[:, i], *look)))
     which = f"all {traj.data.n}" if len(drawn) == traj.data.n else f"{len(drawn)} of {traj.data.n}"
     caption = (
         f"Size of the residual of {which} samples, solid for positive labels, dashed for the others; at "
         f"the end between {sizes[-1].min():.3g} and {sizes[-1].max():.3g}."
     )
-    layout = _layout("time t", "|residual|", log=True) | {"showlegend": False}
-    return Chart("Residuals", caption, lines, layout)
-
-
-def _line(x: np.ndarray, y: np.ndarray, name: str, colour: str, dash: str) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines" if len(x) > 1 else "markers",
-        "x": _numbers(x),
-        "y": _numbers(y),
-        "name": name,
-        "line": {"color": colour, "dash": dash, "width": 2},
-    }
-
-
-def _numbers(values: np.ndarray) -> list[float | None]:
-    """Round to what a screen shows; JSON has no NaN or infinity, a gap stands for them."""
-    return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values]
-
-
-def _layout(x: str, y: str, *, log: bool) -> dict[str, Any]:
-    vertical = {"title": {"text": y}, "automargin": True}
-    if log:
-        vertical |= {"type": "log", "exponentformat": "power"}
-    return {
-        "xaxis": {"title": {"text": x}, "automargin": True},
-        "yaxis": vertical,
-        "margin": {"l": 60, "r": 15, "t": 15, "b": 50},
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        "height": 380,
-    }
+    return bundle("Residuals", caption, x, "|residual|", lines, log=True)

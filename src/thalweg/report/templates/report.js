@@ -1,0 +1,72 @@
+(function () {
+  "use strict";
+  const dark = matchMedia("(prefers-color-scheme: dark)"), touch = matchMedia("(pointer: coarse)");
+  const figures = new Map();
+
+  function colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+  }
+
+  // Colours are names of the style sheet, "$blue", so that the charts change with the page.
+  function coloured(value) {
+    if (typeof value === "string") return value[0] === "$" ? colour(value.slice(1)) || value : value;
+    if (Array.isArray(value)) return typeof value.at(-1) === "number" ? value : value.map(coloured);
+    if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, coloured(v)]));
+    return value;
+  }
+
+  function draw(id) {
+    const { data, layout, hidden, linear } = figures.get(id), line = colour("line");
+    const axis = { gridcolor: line, zerolinecolor: line, linecolor: line };
+    const traces = data.map((trace) => Object.assign(coloured(trace), { visible: !hidden.has(trace.legendgroup) }));
+    const themed = Object.assign({}, layout, {
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: colour("ink"), family: "system-ui, sans-serif" },
+      hoverlabel: { bgcolor: colour("card"), bordercolor: line, font: { color: colour("ink") } },
+      dragmode: touch.matches ? false : "zoom",  // a finger scrolls the page
+      xaxis: Object.assign({}, layout.xaxis, axis), yaxis: Object.assign({}, layout.yaxis, axis, linear ? { type: "linear" } : {}),
+    });
+    Plotly.react(id, traces, themed, { responsive: true, displayModeBar: false });
+  }
+
+  function pressed(button, on) {
+    button.setAttribute("aria-pressed", String(on));
+    return on;
+  }
+
+  function press(button) {
+    const figure = figures.get(button.dataset.for), on = pressed(button, button.getAttribute("aria-pressed") !== "true");
+    if ("scale" in button.dataset) figure.linear = !on;
+    else if (on) figure.hidden.delete(button.dataset.name);
+    else figure.hidden.add(button.dataset.name);
+    draw(button.dataset.for);
+  }
+
+  function words(value) {
+    return typeof value === "number" ? String(Number(value.toPrecision(5))) : String(value);
+  }
+
+  // Arrow keys walk along the points of a line and say what is there.
+  function walk(event, id) {
+    const figure = figures.get(id), lines = figure.data.filter((trace) => trace.type !== "heatmap" && !figure.hidden.has(trace.legendgroup));
+    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    if (!step || !lines.length) return;
+    event.preventDefault();
+    const at = figure.at || [0, -1];
+    const row = Math.min(Math.max(at[0] + step[0], 0), lines.length - 1), trace = lines[row];
+    const point = Math.min(Math.max(at[1] + step[1], 0), trace.x.length - 1);
+    figure.at = [row, point];
+    Plotly.Fx.hover(id, [{ curveNumber: figure.data.indexOf(trace), pointNumber: point }]);
+    const more = trace.text ? " (" + trace.text[point] + ")" : "";
+    const y = trace.y[point] === null ? "none" : words(trace.y[point]);
+    document.getElementById(id + "-reading").textContent = trace.name + ": " + words(trace.x[point]) + ", " + y + more;
+  }
+
+  for (const spec of document.querySelectorAll("script[data-chart]")) {
+    const id = spec.dataset.chart;
+    figures.set(id, Object.assign(JSON.parse(spec.textContent), { hidden: new Set(), linear: false, at: null }));
+    draw(id);
+    document.getElementById(id).addEventListener("keydown", (event) => walk(event, id));
+  }
+  for (const button of document.querySelectorAll("button[data-for]")) button.addEventListener("click", () => press(button));
+  dark.addEventListener("change", () => figures.forEach((_, id) => draw(id)));
+})();
