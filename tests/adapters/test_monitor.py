@@ -137,6 +137,76 @@ def test_noisy_gradients_bias_the_square_and_not_the_agreement():
     assert fair.scalars()["pl/curvature"] == pytest.approx(2.0, rel=0.1)
 
 
+def at_rest(seed, batch, steps=3000, d=20, eta=0.02):
+    """Calls and losses in the second half of a run of SGD that never leaves the noise of its labels."""
+    rng, w, before = np.random.default_rng(seed), np.zeros(20), None
+    record, calls = PLRecord(memory=50), []
+    for k in range(steps):
+        x, noise = rng.standard_normal((batch, d)), rng.standard_normal(batch)
+        r = x @ w - noise
+        g = x.T @ r / batch
+        record.add(r @ r / (2 * batch), None, eta, agreement=None if before is None else g @ before)
+        before, w = g, w - eta * g
+        if k >= steps // 2 and k % 25 == 0:
+            calls.append(record.judgement())
+    return calls
+
+
+@pytest.mark.parametrize("batch", [1, 4, 32])
+def test_the_noise_of_labels_is_not_taken_for_news(batch):
+    calls = [call for seed in range(3) for call in at_rest(seed, batch)]
+    assert sum(call.state == "stuck" for call in calls) > 0.95 * len(calls)
+    assert "no more than by chance" in calls[-1].reason
+
+
+def test_first_gradients_of_mini_batches_have_no_square():
+    record = PLRecord(memory=50)
+    record.add(1.0, None, 0.1)
+    assert math.isnan(record.scalars()["pl/curvature"])
+    assert record.judgement().state == "starting"
+    record.add(1.0, None, 0.1, agreement=0.5)
+    record.add(1.0, None, 0.1)  # after a restart: stays as it was
+    assert record.scalars()["pl/curvature"] == pytest.approx(0.5)
+
+
+def test_skipped_steps_of_mixed_precision_are_left_out():
+    plain, mixed = PLRecord(memory=5), PLRecord(memory=5)
+    for k in range(30):
+        plain.add(0.9**k, 0.9**k, 0.1)
+        if k % 7 == 0:
+            mixed.add(0.9**k, math.inf, 0.1)
+        mixed.add(0.9**k, 0.9**k, 0.1)
+    assert mixed.scalars() == plain.scalars()
+    mixed.add(math.nan, math.nan, 0.1)
+    assert mixed.judgement().state == "step too large"
+    mixed.add(0.04, 0.04, 0.1)  # from a checkpoint before
+    assert mixed.scalars()["pl/loss"] == 0.04
+    mixed.add(1e200, 1e200, 0.1)  # whose square is infinite
+    assert mixed.scalars()["pl/loss"] == 0.04
+
+
+def test_a_step_size_of_zero_is_named():
+    record = PLRecord()
+    for _ in range(20):
+        record.add(1.0, 1.0, 0.0)
+    assert str(record.judgement()) == "stuck: The step size has been 0 for 11 steps."
+
+
+def test_a_record_is_taken_up_again_from_json():
+    import json
+
+    whole, first = PLRecord(memory=3), PLRecord(memory=3)
+    for k in range(700):
+        if k == 610:  # after some have been dropped
+            first, saved = PLRecord(memory=3), first.state_dict()
+            first.load_state_dict(json.loads(json.dumps(saved)))
+        for record in (whole, first):
+            record.add(1 / (1 + k), 1 / (1 + k), 0.1)
+    assert first.scalars() == whole.scalars()
+    assert first.judgement() == whole.judgement()
+    assert first.state_dict() == whole.state_dict()
+
+
 def test_little_is_said_at_first():
     record = PLRecord()
     assert record.scalars() == {}

@@ -188,6 +188,133 @@ def test_a_probe_tells_a_saddle_where_gradients_cannot():
     assert monitor.probe(lambda: ((model(x) - y) ** 2).mean() / 2).curvature < -1e-3
 
 
+def quadratic(lr, momentum=0.0, dtype=torch.float32, steps=600, **sgd):
+    """Gradient descent on a quadratic with curvatures 1 and 0.01; the judgements at every tenth of the run."""
+    model = nn.Linear(2, 1, bias=False).to(dtype)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[1.0, 1.0]]))
+    x, y = torch.tensor([[2.0**0.5, 0.0], [0.0, 0.02**0.5]]).to(dtype), torch.zeros(2, 1, dtype=dtype)
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum, **sgd)
+    monitor, calls = PLMonitor(model, optimizer, target=1e-9), []
+    for k in range(steps):
+        optimizer.zero_grad()
+        loss = ((model(x) - y) ** 2).mean() / 2
+        loss.backward()
+        scalars = monitor.step(loss)
+        optimizer.step()
+        if k % (steps // 10) == steps // 10 - 1:
+            calls.append(monitor.judgement())
+    return calls, scalars
+
+
+def test_momentum_may_overshoot():
+    calls, _ = quadratic(0.3, 0.9)  # its pace, 3, is beyond 2 over the curvature: and the loss falls
+    assert {call.state for call in calls} <= {"descending", "converged"}
+    calls, _ = quadratic(4.5, 0.9)  # beyond 2 (1 + m): diverges
+    assert calls[-1].state == "step too large"
+    _, scalars = quadratic(0.1, 0.9, dampening=0.9)
+    assert scalars["pl/time"] == pytest.approx(599 * 0.1)
+
+
+def test_steps_that_are_rounded_away_are_not_too_large():
+    calls, _ = quadratic(0.05, dtype=torch.bfloat16)  # weights near 1 have three digits
+    assert {call.state for call in calls[5:]} <= {"slowing", "descending"}
+
+
+def test_gradients_of_low_precision_are_summed_in_high():
+    model = nn.Linear(300, 1, bias=False).half()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    for options, norm in (({}, 6e4**2 * 300), ({"minibatch": True}, 6e4**2 * 300)):
+        monitor = PLMonitor(model, optimizer, **options)
+        for _ in range(2):
+            model.weight.grad = torch.full_like(model.weight, 6e4)  # whose squares are beyond float16
+            found = monitor.step(1.0)
+        assert found["pl/curvature"] == pytest.approx(norm, rel=1e-2)
+
+
+@pytest.mark.parametrize("minibatch", [False, True])
+def test_sparse_gradients(minibatch, monkeypatch):
+    curvatures = []
+    for sparse, large in ((False, False), (True, False), (True, True)):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Embedding(50, 4, sparse=sparse), nn.Linear(4, 1))
+        if large:
+            monkeypatch.setattr("thalweg.adapters.torch.monitor._MOST_ENTRIES", 10)
+        monitor = PLMonitor(model, step_size=0.1, minibatch=minibatch)
+        for rows in ([1, 2, 3, 3], [3, 4, 5, 5]):
+            model.zero_grad()
+            loss = (model(torch.tensor(rows)) ** 2).mean()
+            loss.backward()
+            found = monitor.step(loss)
+        curvatures.append(found["pl/curvature"])
+    assert curvatures == pytest.approx([curvatures[0]] * 3, rel=1e-6)
+
+
+def test_parameters_may_be_frozen_and_thawed():
+    """What a batch leaves without a gradient has the gradient 0."""
+    torch.manual_seed(0)
+    one, other = nn.Linear(3, 1, bias=False), nn.Linear(3, 1, bias=False)
+    model, x = nn.ModuleList([one, other]), torch.randn(8, 3)
+    other.requires_grad_(False)
+    monitor, naive = PLMonitor(model, step_size=0.1, minibatch=True), PLMonitor(model, step_size=0.1)
+    gradients, products = [], []
+    for k in range(6):
+        other.requires_grad_(k in (2, 3, 5))
+        model.zero_grad()
+        loss = ((one(x) + other(x) - k) ** 2).mean()
+        loss.backward()
+        found, full = monitor.step(loss), naive.step(loss)
+        flat = torch.cat([p.grad.flatten() if p.grad is not None else torch.zeros(3) for p in model.parameters()])
+        gradients.append(flat)
+        if k:
+            products.append(float(gradients[-1] @ gradients[-2]))
+        assert full["pl/curvature"] == pytest.approx(float(flat @ flat / loss.detach()), rel=1e-5)
+    mean = (products[0] + sum(products)) / 6  # of the first there is none, and that of the second stands for it
+    assert found["pl/curvature"] * found["pl/loss"] == pytest.approx(mean, rel=1e-5)
+
+
+def test_only_what_the_optimizer_moves_is_watched():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    monitor = PLMonitor(model, torch.optim.SGD(model[2].parameters(), lr=0.1))
+    loss = model(torch.ones(1, 3)).square().sum()
+    loss.backward()
+    square = sum(float((p.grad**2).sum()) for p in model[2].parameters())
+    assert monitor.step(loss)["pl/curvature"] == pytest.approx(square / loss.item(), rel=1e-5)
+
+
+def test_a_monitor_is_taken_up_again(tmp_path):
+    """A run saved and loaded in the middle has the figures of one that was not; the file holds no objects."""
+    data, network = tw.data.sphere(20, 10, seed=1), tw.init.dominated(10, 15, seed=2)
+    x, y = tensors(data)
+    ends = []
+    for restart in (False, True):
+        model = shallow(network)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        monitor = PLMonitor(model, optimizer, every=3)
+        for k in range(100):
+            if restart and k == 50:
+                torch.save({"model": model.state_dict(), "monitor": monitor.state_dict()}, tmp_path / "run.pt")
+                saved = torch.load(tmp_path / "run.pt", weights_only=True)
+                model = shallow(tw.init.dominated(10, 15, seed=3))
+                model.load_state_dict(saved["model"])
+                optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+                monitor = PLMonitor(model, optimizer, every=3)
+                monitor.load_state_dict(saved["monitor"])
+            optimizer.zero_grad()
+            loss = ((model(x) - y) ** 2).mean() / 2
+            loss.backward()
+            monitor.step(loss)
+            optimizer.step()
+        ends.append((monitor.scalars(), monitor.judgement()))
+    assert ends[0] == ends[1]
+    assert ends[0][0]["pl/balance_drift"] > 0
+
+
+def test_balance_of_a_start_near_zero_is_relative_to_what_has_grown():
+    _, monitor, *_ = labelled(1e-5, 0.05, 2000)
+    assert 0 < monitor.scalars()["pl/balance_drift"] < 0.1
+
+
 def test_refusals():
     model = nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -18,8 +18,10 @@ stands in for |g|^2, smoothed. The loss is that of the batch, smoothed too.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +37,10 @@ _FEWEST = 12
 _SHARE, _FLAT, _GROWS, _RESTS = 0.25, 0.02, 1.5, 1.1
 # Gradients promise so little that the run could double without the loss falling by this share.
 _NOTHING = 1e-3
+# What changes while a run is followed, apart from the states kept.
+_FIGURES = ("_stride", "_added", "_promised", "_eta", "_first", "_least", "_loss_variance", "_square_variance")
+# What is said of mini-batches is to exceed so many standard errors.
+_SURE = 3.0
 # Share of the promised fall below which the step is too large: at 1/4, eta l = 1.5.
 _OVERSHOOT = 0.25
 
@@ -117,34 +123,59 @@ class PLRecord:
         self._stride, self._added, self._promised = 1, 0, 0.0
         self._last: _Entry | None = None
         self._before: _Entry | None = None
-        self._eta, self._first, self._least = 0.0, math.nan, math.nan
+        self._eta, self._first, self._least = 0.0, math.nan, math.inf
+        self._loss_variance = self._square_variance = 0.0  # of one batch
 
     def add(
-        self, loss: float, gradient_norm: float, step_size: float, *, agreement: float | None = None, steps: int = 1
+        self,
+        loss: float,
+        gradient_norm: float | None,
+        step_size: float,
+        *,
+        agreement: float | None = None,
+        steps: int = 1,
     ) -> None:
         """Add a state: its loss and gradient, and the step size with which it is left.
 
         Parameters
         ----------
         loss, gradient_norm, step_size : float
-            NaN and infinity are allowed in the first two, as diverging runs have them.
+            NaN and infinity are allowed in the first two, as diverging runs have them. Gradients that are not finite
+            where the loss is are left out: under mixed precision such steps are skipped.
         agreement : float, optional
-            Product of this gradient with that of the batch before, for mini-batches.
+            Product of this gradient with that of the batch before, for mini-batches, instead of the norm. If both are
+            None, as for the first of them, figures of the gradient stay as they are.
         steps : int
             Steps since the state added before, if not every one is.
         """
         eta = check.real("PLRecord.add", "step_size", step_size, at_least=0.0)
-        square = float(gradient_norm) ** 2 if agreement is None else float(agreement)
         last, value = self._last, float(loss)
+        known = agreement is not None or gradient_norm is not None
+        norm = math.nan if gradient_norm is None else float(gradient_norm)
+        square = norm * norm if agreement is None else float(agreement)
+        if known and math.isfinite(value) and not math.isfinite(square):
+            return
         if last is None:
             entry = _Entry(0, 0.0, value, square)
-            self._first = self._least = value
+            self._first = value
         else:
-            # A running mean at first, then an exponential one.
+            # A running mean at first, then an exponential one; it begins anew after what is not finite.
             share, t = max(1 / self._memory, 1 / (1 + self._added)), steps * self._eta
-            value, square = value * share + last.loss * (1 - share), square * share + last.square * (1 - share)
+            if math.isfinite(last.loss) and math.isfinite(value):
+                self._loss_variance = _averaged(self._loss_variance, (value - last.loss) * (value - last.loss), share)
+                value = _averaged(last.loss, value, share)
+            if not known:
+                square = last.square
+            elif self._added == 1 and math.isnan(last.square):
+                last.square = self._entries[0].square = square  # stands for the first, which has none of its own
+            elif math.isfinite(last.square) and math.isfinite(square):
+                self._square_variance = _averaged(
+                    self._square_variance, (square - last.square) * (square - last.square), share
+                )
+                square = _averaged(last.square, square, share)
             self._promised += t * last.square
             entry = _Entry(last.step + steps, last.t + t, value, square)
+        if self._added + 1 >= self._memory:  # before, it is that of few batches
             self._least = min(self._least, value)
         self._added, self._eta, self._before, self._last = self._added + 1, eta, last, entry
         if not self._entries or entry.step - self._entries[-1].step >= self._stride:
@@ -152,6 +183,21 @@ class PLRecord:
             self._entries.append(entry)
         if len(self._entries) > _MOST:
             self._thin()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the run so far in plain numbers, lists and dicts, for checkpoints."""
+        return {
+            "entries": [list(astuple(entry)) for entry in self._entries],
+            "ends": [None if end is None else list(astuple(end)) for end in (self._before, self._last)],
+            "figures": {name: getattr(self, name) for name in _FIGURES},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self._entries = [_Entry(*entry) for entry in state["entries"]]
+        self._before, self._last = (None if end is None else _Entry(*end) for end in state["ends"])
+        for name in _FIGURES:
+            setattr(self, name, state["figures"][name])
 
     def _thin(self) -> None:
         """Drop every other entry but the first and the last; what they were promised goes to the next."""
@@ -202,7 +248,7 @@ class PLRecord:
         here = self._last
         if here is None:
             return Judgement("starting", "Nothing has been seen.")
-        if not math.isfinite(here.loss) or not math.isfinite(here.square):
+        if not math.isfinite(here.loss) or (self._added > 1 and not math.isfinite(here.square)):
             return Judgement("step too large", f"The loss is {here.loss:.3g}, its gradient {here.square:.3g} squared.")
         if here.loss <= self.target:
             reason = f"The loss is {here.loss:.3g}, at most the target {self.target:.3g}."
@@ -218,14 +264,23 @@ class PLRecord:
         recent = [entry for entry in self._entries if entry.step >= begin]
         return recent if len(recent) >= _FEWEST else self._entries[-_FEWEST:]
 
+    def _doubt(self, variance: float, looks: float) -> float:
+        """How far a mean over so many looks of smoothed figures may be off, by the chance of mini-batches."""
+        return _SURE * math.sqrt(variance / (looks + 2 * self._memory)) if self._memory > 1 else 0.0
+
     def _judge(self, window: list[_Entry]) -> Judgement:
         first, last = window[0], window[-1]
+        if last.t == first.t:
+            return Judgement("stuck", f"The step size has been 0 for {last.step - first.step} steps.", 0.0)
         size, steps = (len(window) // 3 - 1) | 1, last.step - first.step  # odd: the middle is an entry
         earlier, later = (_middle(part) for part in (window[:size], window[-size:]))
         excess = last.loss - self._floor
         fell = earlier["loss"] - later["loss"]
         fall = fell / (earlier["loss"] - self._floor)
+        looks = steps / 3 * self._added / last.step
+        off, vague = self._doubt(2 * self._loss_variance, looks), self._doubt(self._square_variance, looks)
         promised = math.fsum(entry.promised for entry in window[size // 2 + 1 : len(window) - size // 2])
+        sure = promised - vague * (later["t"] - earlier["t"])
         efficiency = fell / promised if self._plain and promised > 0 else math.nan
         growth = later["square"] / earlier["square"] if earlier["square"] > 0 else math.nan
         per_step = -math.log1p(-min(fall, 0.999999)) / (later["step"] - earlier["step"]) if fall > 0 else 0.0
@@ -235,30 +290,40 @@ class PLRecord:
         )
         promise = "" if math.isnan(efficiency) else f", {efficiency:.2g} of what gradients promised"
         figures = {"fall": fall, "growth": growth, "efficiency": efficiency, "steps_to_target": left}
-        blown = later["loss"] > 4 * self._first or (fall < 0 and later["loss"] > 2 * self._least)
-        if blown or (promised > _FLAT * excess and efficiency < _OVERSHOOT):
+        one = _SURE * math.sqrt(self._loss_variance) if self._memory > 1 else 0.0  # the first loss is of one batch
+        blown = later["loss"] - one > 4 * self._first or (fell < -off and later["loss"] > 2 * self._least)
+        overshot = efficiency < _OVERSHOOT and fell + off < _OVERSHOOT * sure
+        if blown or (sure > _FLAT * excess and overshot):
             reason = f"{in_words}{promise}. Halve the step size."
             return Judgement("step too large", reason, **figures)
-        if fall >= _FLAT:
+        if fall >= _FLAT and fell > off:
             return Judgement("descending", f"{in_words}: {left:.3g} more to {self.target:.3g} at this rate.", **figures)
-        rises = _rises(window)
+        rises = _rises(window) and later["square"] - earlier["square"] > math.sqrt(2) * vague
         if growth >= _GROWS and rises:
             rate = math.log(growth) / (later["step"] - earlier["step"])
             ready = max(math.log(excess / max(later["square"] * last.t, 1e-300)), 0.0) / rate
             reason = f"{in_words}, while the gradient's square grew {growth:.3g} times: about {ready:.2g} steps to go."
             return Judgement("escaping a saddle", reason, **figures)
         reach = max(later["square"], 0.0) * last.t / excess
-        if reach < _NOTHING and not (growth > _RESTS and rises):
+        by_chance = later["square"] < vague
+        if (reach < _NOTHING or by_chance) and not (growth > _RESTS and rises):
+            little = f"gradients promise {reach:.1g} in as many steps as there have been. It is"
+            if by_chance:
+                little = "gradients of batches agree no more than by chance. It is the noise of mini-batches,"
             reason = (
-                f"{in_words}, and gradients promise {reach:.1g} in as many steps as there have been. It is a minimum, "
-                "dead units, or a saddle seen from its stable side, which only second derivatives tell."
+                f"{in_words}, and {little} a minimum, dead units, or a saddle seen from its stable side, which only "
+                "second derivatives tell."
             )
             return Judgement("stuck", reason, **figures)
         return Judgement("slowing", f"{in_words}; gradients still promise {reach:.2g} in twice the time.", **figures)
 
 
+def _averaged(before: float, now: float, share: float) -> float:
+    return now * share + before * (1 - share)
+
+
 def _middle(part: list[_Entry]) -> dict[str, float]:
-    names = ("step", "loss", "square")
+    names = ("step", "t", "loss", "square")
     return {name: float(np.median([getattr(entry, name) for entry in part])) for name in names}
 
 

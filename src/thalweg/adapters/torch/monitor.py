@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
+from torch._utils import _flatten_dense_tensors
 
 from ... import _validate as check
 from ..monitor import Judgement, PLRecord
@@ -21,6 +21,10 @@ _HOMOGENEOUS = (nn.ReLU, nn.LeakyReLU, nn.Identity, nn.Flatten, nn.MaxPool1d, nn
 _WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 # Batches over which mini-batch figures are smoothed.
 _MEMORY = 50
+# Looks for which a balance drift stands: it moves slowly, and norms of many small layers take time.
+_DRIFT_STANDS = 10
+# Gradients of more entries are not put into one vector: time is in the steps then, and memory is dear.
+_MOST_ENTRIES = 2**24
 
 
 class PLMonitor:
@@ -31,13 +35,15 @@ class PLMonitor:
     Parameters
     ----------
     model : nn.Module
-        Its parameters with gradients are watched.
+        All of its parameters that have gradients are watched if there is no optimizer.
     optimizer : torch.optim.Optimizer, optional
-        Where the step size is read at each step. Of SGD with momentum m it is lr/(1 - m), the pace that a
-        constant gradient leads to. With Adam and other optimizers that rescale the gradient, time is the sum of the
-        learning rates, and only a loss that blows up is called a step too large. Weight decay is not seen.
+        Its parameters are watched, those that have gradients at the time, and its step size is read at each step. Of
+        SGD with momentum m that is lr/(1 - m), the pace that a constant gradient leads to. With Adam and other
+        optimizers that rescale the gradient, time is the sum of the learning rates. With these, with momentum, and
+        with parameters of under 32 bits, whose steps are rounded, what the loss falls by in a step is not what the
+        gradient promises: only a loss that blows up is called a step too large then. Weight decay is not seen.
     step_size : float, optional
-        Instead of the optimizer.
+        Instead of the optimizer, of plain gradient descent.
     target : float, optional
         Loss that counts as converged, by default a ten-thousandth of the first, above the floor.
     floor : float
@@ -51,6 +57,12 @@ class PLMonitor:
     pairs : sequence of (module, module), optional
         Layers one of which feeds the next through activations of degree 1, whose balance |W_next|^2 - |W|^2 - |b|^2
         the flow conserves. By default those that follow each other so in the Sequentials of the model.
+
+    Notes
+    -----
+    Under mixed precision unscale the gradients first (`scaler.unscale_(optimizer)`). A look at gradients that are not
+    finite, of a loss that is, is left out: such steps are skipped. With gradient accumulation, look once before each
+    step of the optimizer, with the mean of the losses.
 
     Examples
     --------
@@ -87,18 +99,21 @@ class PLMonitor:
     ) -> None:
         if (optimizer is None) == (step_size is None):
             raise check.fail("PLMonitor", "optimizer", "be given, or a step_size instead", repr(optimizer))
-        self._parameters = [p for p in model.parameters() if p.requires_grad]
-        if not self._parameters:
+        self._optimizer, self._parameters = optimizer, list(model.parameters())
+        if optimizer is not None:
+            self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        if not any(p.requires_grad for p in self._parameters):
             raise check.fail("PLMonitor", "model", "have parameters that are trained", type(model).__name__)
-        self._optimizer = optimizer
         self._step_size = None if step_size is None else check.real("PLMonitor", "step_size", step_size, above=0.0)
         self._every = check.positive_int("PLMonitor", "every", every)
-        self._minibatch, self._before = minibatch, None
-        memory, plain = _MEMORY if minibatch else 1, optimizer is None or isinstance(optimizer, torch.optim.SGD)
-        self._record = PLRecord(target=target, floor=floor, memory=memory, plain=plain)
+        self._minibatch: bool = minibatch
+        self._before: tuple[list[int], Tensor] | None = None
+        self._large = sum(p.numel() for p in self._parameters) > _MOST_ENTRIES
+        plain = _is_plain(optimizer) and all(p.dtype.itemsize >= 4 for p in self._parameters)
+        self._record = PLRecord(target=target, floor=floor, memory=_MEMORY if minibatch else 1, plain=plain)
         self._pairs = list(_pairs(model)) if pairs is None else list(pairs)
         self._balance = self._balances()
-        self._calls = 0
+        self._calls, self._drift = 0, 0.0
 
     def step(self, loss: Tensor | float) -> dict[str, float]:
         """Look at a state, its gradients computed and not yet used.
@@ -113,36 +128,46 @@ class PLMonitor:
         dict of str to float
             `scalars()`; empty at the steps that are left out.
         """
+        looks, left = divmod(self._calls, self._every)
         self._calls += 1
-        if (self._calls - 1) % self._every:
+        if left:
             return {}
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        gradients = [gradient for p in self._parameters if (gradient := p.grad) is not None]
         if not gradients:
             raise check.fail("PLMonitor.step", "model", "have gradients: call it after loss.backward()", "none")
-        norm = get_total_norm(gradients).item()
-        agreement = None
-        if self._minibatch:
-            agreement = norm**2 if self._before is None else _product(gradients, self._before)
-            self._before = [gradient.detach().clone() for gradient in gradients]
         value = loss.item() if isinstance(loss, Tensor) else float(loss)
-        steps = self._every if self._calls > 1 else 1
-        self._record.add(value, norm, self._pace(), agreement=agreement, steps=steps)
+        if self._minibatch:
+            norm, agreement = None, self._agreement(gradients)
+        else:
+            norm, agreement = math.sqrt(_square(gradients, self._large)), None
+        self._record.add(value, norm, self._pace(), agreement=agreement, steps=self._every)
+        if self._pairs and looks % _DRIFT_STANDS == 0:
+            self._drift = max(map(_drift, self._balance, self._balances()))
         return self.scalars()
 
     def scalars(self) -> dict[str, float]:
         """Return the present figures, plain floats under names that trackers take.
 
         Those of `thalweg.adapters.monitor`, and "pl/balance_drift": the largest change of the balance of a pair of
-        layers since the start, relative to their weights then. The flow has none; that of descent is of the order
-        of the step size.
+        layers since the start, relative to the larger of their weights then and now, taken at every tenth look. The
+        flow has none; that of descent is of the order of the step size.
         """
-        drift = {}
-        if self._pairs:
-            changes = (
-                abs(now - then) / size for (now, _), (then, size) in zip(self._balances(), self._balance, strict=True)
-            )
-            drift["pl/balance_drift"] = max(changes)
-        return self._record.scalars() | drift
+        return self._record.scalars() | ({"pl/balance_drift": self._drift} if self._pairs else {})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a run that is taken up again needs, plain numbers in lists and dicts."""
+        return {
+            "calls": self._calls, "drift": self._drift, "balance": self._balance, "record": self._record.state_dict()
+        }  # fmt: skip
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take a run up again where `state_dict` was called; options are those given to this monitor.
+
+        Of mini-batches the next look has no gradient to be compared with, and keeps its curvature.
+        """
+        self._record.load_state_dict(state["record"])
+        self._calls, self._drift = state["calls"], state["drift"]
+        self._balance = [(now, size) for now, size in state["balance"]]
 
     def judgement(self) -> Judgement:
         """Say what the run is doing: descending, escaping a saddle, converged, stuck, or taking steps too large."""
@@ -163,31 +188,85 @@ class PLMonitor:
     def __str__(self) -> str:
         return str(self.judgement())
 
+    def _agreement(self, gradients: list[Tensor]) -> float | None:
+        """Product of these gradients with those of the look before, None if there was none; keeps a copy of these."""
+        owners = [k for k, p in enumerate(self._parameters) if p.grad is not None]
+        flat = _in_a_row(gradients)
+        if len(gradients) == 1:
+            flat = flat.clone()
+        before, self._before = self._before, (owners, flat)
+        if before is None:
+            return None
+        if before[0] == owners:
+            return torch.dot(before[1], flat).item()
+        # Parameters were frozen, or took no part in one of the batches: their product is 0.
+        sizes = [p.numel() * (2 if p.is_complex() else 1) for p in self._parameters]
+        then, now = (
+            dict(zip(held, entries.split([sizes[k] for k in held]), strict=True))
+            for held, entries in (before, self._before)
+        )
+        return math.fsum(torch.dot(then[k], now[k]).item() for k in then.keys() & now.keys())
+
     def _pace(self) -> float:
         if self._optimizer is None:
             return float(self._step_size or 0.0)
         groups = self._optimizer.param_groups
-        paces = [float(group["lr"]) / (1 - float(group.get("momentum", 0.0))) for group in groups]
+        paces = [
+            float(group["lr"]) * (1 - float(group.get("dampening", 0.0))) / (1 - momentum)
+            if (momentum := float(group.get("momentum", 0.0)))
+            else float(group["lr"])
+            for group in groups
+        ]
         if len(set(paces)) == 1:
             return paces[0]
         # The rate at which the loss falls is that of one step size for all.
-        squares = [
-            get_total_norm([p.grad for p in group["params"] if p.grad is not None]).item() ** 2 for group in groups
-        ]
+        held = [[p.grad for p in group["params"] if p.grad is not None] for group in groups]
+        squares = [_square(gradients, self._large) for gradients in held]
         total = math.fsum(squares)
         return math.fsum(map(float.__mul__, paces, squares)) / total if total > 0 else max(paces)
 
     def _balances(self) -> list[tuple[float, float]]:
         """Balance of every pair, and the size of its weights."""
         found = []
-        with torch.no_grad():
-            for layer, following in self._pairs:
-                into = get_total_norm(list(layer.parameters())).item() ** 2
-                weight = following.weight
-                assert isinstance(weight, Tensor)
-                out = get_total_norm([weight]).item() ** 2
-                found.append((out - into, out + into or 1.0))
+        for layer, following in self._pairs:
+            into, weight = _square(list(layer.parameters()), self._large), following.weight
+            assert isinstance(weight, Tensor)
+            out = _square([weight], self._large)
+            found.append((out - into, out + into))
         return found
+
+
+def _drift(then: tuple[float, float], now: tuple[float, float]) -> float:
+    size = max(then[1], now[1])
+    return abs(now[0] - then[0]) / size if size else 0.0
+
+
+def _is_plain(optimizer: torch.optim.Optimizer | None) -> bool:
+    """Whether a step is along the gradient there and then, so that it promises what the step does to the loss."""
+    if optimizer is None:
+        return True
+    return isinstance(optimizer, torch.optim.SGD) and not any(group["momentum"] for group in optimizer.param_groups)
+
+
+def _in_a_row(gradients: Sequence[Tensor]) -> Tensor:
+    """Return all entries as one real vector of at least 32 bits; a copy, unless there is one tensor only."""
+    try:
+        flat = _flatten_dense_tensors(gradients)  # many times faster than a call for each
+    except RuntimeError:  # some are sparse, or on another device
+        flat = _flatten_dense_tensors([each.to_dense().to(gradients[0].device) for each in gradients])
+    if flat.is_complex():
+        flat = torch.view_as_real(flat).flatten()
+    return flat if flat.dtype.itemsize >= 4 else flat.float()
+
+
+def _square(gradients: Sequence[Tensor], large: bool) -> float:
+    """Return |g|^2, summed in at least 32 bits."""
+    with torch.no_grad():
+        if not large:
+            flat = _in_a_row(gradients) if gradients else torch.zeros(1)
+            return torch.dot(flat, flat).item()
+        each = (g.coalesce().values() if g.is_sparse else g for g in gradients)
+        return math.fsum(torch.linalg.vector_norm(_in_a_row([g])).item() ** 2 for g in each)
 
 
 @dataclass(frozen=True)
@@ -237,10 +316,6 @@ def probe(
         start = np.random.default_rng(0).standard_normal(size)
         curvature = float(eigsh(hessian, k=1, which="SA", tol=tolerance, v0=start, return_eigenvectors=False)[0])
     return Probe(curvature, 1 / (-curvature * step_size) if curvature < 0 else math.inf)
-
-
-def _product(one: list[Tensor], other: list[Tensor]) -> float:
-    return sum(torch.vdot(a.flatten(), b.flatten()) for a, b in zip(one, other, strict=True)).item()  # type: ignore[union-attr]
 
 
 def _pairs(model: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:
