@@ -87,3 +87,19 @@ def test_it_says_what_changes(tmp_path, capsys):
 def test_several_optimizers_are_refused(tmp_path):
     with pytest.raises(tw.InputError, match="PLMonitor"):
         fit(Regression(optimizers=2), PLCallback(), tmp_path)
+
+
+def test_it_goes_on_from_a_checkpoint(tmp_path):
+    whole, parts = PLCallback(minibatch=False), PLCallback(minibatch=False)
+    fit(Regression(), whole, tmp_path, epochs=6)
+    options = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    loader, module = DataLoader(data(), batch_size=32), Regression()
+    first = lightning.Trainer(
+        max_epochs=3, callbacks=[PLCallback(minibatch=False)], default_root_dir=tmp_path, **options
+    )
+    first.fit(module, loader)
+    first.save_checkpoint(tmp_path / "run.ckpt")
+    then = lightning.Trainer(max_epochs=6, callbacks=[parts], default_root_dir=tmp_path, **options)
+    then.fit(Regression(), loader, ckpt_path=tmp_path / "run.ckpt")
+    assert parts.state_dict() == whole.state_dict()
+    assert parts.state_dict()["calls"] == 6

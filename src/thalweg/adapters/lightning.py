@@ -47,6 +47,7 @@ class PLCallback(Callback):
         self._monitor: PLMonitor | None = None
         self._loss: Tensor | None = None
         self._said = ""
+        self._saved: dict[str, Any] | None = None
 
     def judgement(self) -> Judgement:
         """Say what the run is doing."""
@@ -60,6 +61,16 @@ class PLCallback(Callback):
                 "its own, call thalweg.adapters.torch.PLMonitor there."
             )
         self._monitor = PLMonitor(pl_module, trainer.optimizers[0], **self._options)
+        if self._saved is not None:
+            self._monitor.load_state_dict(self._saved)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what Lightning's checkpoints keep."""
+        return {} if self._monitor is None else self._monitor.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint, once there is an optimizer to watch."""
+        self._saved = state_dict or None
 
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
         """Add up what Lightning has divided by the number of batches it accumulates."""
