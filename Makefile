@@ -14,10 +14,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench docs reproduce clean
+.PHONY: help demo test browser-test lint format bench docs reproduce clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/pip.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "thalweg needs Python 3.11 or later: make PYTHON=python3.11")'
@@ -53,6 +53,9 @@ demo: $(VENV)/package.stamp  ## flow on real and random data, with a report
 test: $(VENV)/dev.stamp  ## all tests and doctests
 	$(BIN)/python -c 'from thalweg.flow.warm import compile_elsewhere; compile_elsewhere()'
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+browser-test: $(VENV)/dev.stamp  ## the tests of reports in a headless Chromium, if there is one
+	$(BIN)/python -m pytest tests/report/test_browser.py
 
 lint: $(VENV)/dev.stamp  ## ruff, its formatter and pyright
 	$(BIN)/ruff check

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,3 +159,13 @@ def test_names_of_every_kind_are_escaped(flow, descent, deep, tmp_path):
     assert "<script>alert" not in page.text
     assert page.text.count("&lt;script&gt;alert(1)") >= 8
     assert len([attrs for attrs in page.of("script") if "type" not in attrs]) == 2
+
+
+def test_the_page_of_documentation_shows_what_runs(tmp_path, monkeypatch):
+    words = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", words, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(block, {})
+    page = read(tmp_path / "run.html")
+    assert "Certificate timeline" in page.charts
+    assert "<dt>seed</dt><dd>2" in page.text
