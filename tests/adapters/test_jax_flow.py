@@ -168,3 +168,54 @@ def test_a_loss_without_a_bottom_ends_with_what_it_has():
     traj = tw.flow(lambda w: -jnp.sum(w**4), jnp.ones(1), t_end=1.0)  # blows up at t = 1/8
     assert traj.outcome.name == "STEP_TOO_SMALL"
     assert traj.t[-1] == pytest.approx(1 / 8, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (lambda w: jnp.sum((w > 0) * w), ("a comparison",)),
+        (lambda w: jax.lax.cond(w[0] > 0, lambda: w[0], lambda: 0 * w[0]), ("cond",)),
+        (lambda w: jnp.sum(jax.lax.cummax(w)), ("cummax",)),
+        (lambda w: jnp.sum(jax.lax.top_k(w, 2)[0]), ("top_k",)),
+        (lambda w: jnp.sum(jnp.where(jnp.array([True, False, True]), w, 0.0)), ()),
+        (lambda w: jax.lax.cond(jnp.array(1.0) > 0, lambda v: v[0] ** 2, lambda v: 0 * v[0], w), ()),
+        (lambda w: jnp.sum(jnp.logaddexp(0.0, w)) + jnp.std(w), ()),
+    ],
+)
+def test_choices_by_parameters_are_kinks_and_those_by_data_are_not(loss, expected):
+    assert kinks(loss, jnp.ones(3)) == expected
+
+
+def test_stops_are_judged_between_outputs_that_are_far_apart():
+    """A million units of time take over ten thousand stretches; the only output is at their end."""
+    seen = []
+
+    def stop(state):
+        seen.append(state.t)
+        return len(seen) == 3
+
+    traj = tw.flow(lambda w: 0.5 * jnp.sum(w**2), jnp.ones(2), t_end=1e6, times=[1e6], stop=stop)
+    assert traj.outcome is tw.Outcome.PREDICATE
+    assert traj.t[-1] == seen[-1] < 1e6
+    assert len(traj) == 1
+
+
+@pytest.mark.parametrize("leaf", [jax.random.key(0), 2, "name"])
+def test_leaves_that_are_no_numbers_stay(leaf):
+    start = {"w": jnp.ones(2, jnp.bfloat16), "other": leaf}
+    traj = tw.flow(lambda p: 0.5 * jnp.sum(p["w"] ** 2), start, t_end=1.0, times=[1.0])
+    np.testing.assert_allclose(traj.final["w"], np.exp(-1), rtol=1e-5)
+    assert traj.final["other"] is leaf
+
+
+def test_losses_that_no_flow_can_follow():
+    def loops(w):
+        return jnp.sum(jax.lax.while_loop(lambda c: jnp.sum(c) < 10, lambda c: 2 * c, w))
+
+    with pytest.raises(tw.InputError, match="reverse mode"):
+        tw.flow(loops, jnp.ones(2), t_end=1.0)
+    with pytest.raises(tw.InputError, match="rescale the loss"):
+        tw.flow(lambda w: 1e200 * jnp.sum(w**2), jnp.ones(2), t_end=1.0)
+    traj = tw.flow(lambda w: -jnp.sum(w**3), jnp.ones(2), t_end=1.0, times=[1.0])  # runs off at t = 1/3
+    assert traj.t[-1] == pytest.approx(1 / 3, rel=1e-4)
+    assert "runs off to infinity" in str(traj)

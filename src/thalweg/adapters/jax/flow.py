@@ -56,8 +56,9 @@ def flow(
     rtol : float
         Relative accuracy of the parameters, in [1e-12, 1e-2].
     stop : Stop or function, optional
-        When to stop earlier, judged at output times: LossBelow, WallTime, any function of the running state, and their
-        compositions with |. The running state has no residuals; its `network()` is the pytree.
+        When to stop earlier, judged at output times, and between them where those are far apart: LossBelow, WallTime,
+        any function of the running state, and their compositions with |. The running state has no residuals; its
+        `network()` is the pytree.
     progress : bool, optional
         Show a progress bar. By default on a terminal, for runs of over two seconds.
     floor : float
@@ -106,20 +107,21 @@ def flow(
         run = _Run(loss, params, rtol, floor, solver)
         if run.kinks:
             warnings.warn(_warning(run.kinks), stacklevel=2)
+
+        def pause() -> Outcome | None:
+            running = run.running(time.monotonic() - begun)
+            bar.show(running)
+            outcome = Outcome.INTERRUPTED if interrupt.asked else condition(running) if run.t > 0 else None
+            return outcome or (Outcome.STATIONARY if running.curvature == 0.0 else None)
+
         outcome = None
-        for end in wanted:
-            if not run.advance(float(end)):
-                outcome = Outcome.STEP_TOO_SMALL
-            else:
+        for end in (*wanted, None):  # the last output time may be earlier than the end
+            outcome = run.advance(float(t_end if end is None else end), pause)
+            if outcome is None and end is not None:
                 run.record()
-                running = run.running(time.monotonic() - begun)
-                bar.show(running)
-                outcome = Outcome.INTERRUPTED if interrupt.asked else condition(running) if end > 0 else None
-                outcome = outcome or (Outcome.STATIONARY if running.curvature == 0.0 else None)
+                outcome = pause()
             if outcome is not None:
                 break
-        if outcome is None and run.t < t_end:  # the last output time is earlier
-            outcome = None if run.advance(float(t_end)) else Outcome.STEP_TOO_SMALL
         return run.trajectory(outcome or Outcome.REACHED_END, float(t_end))
 
 
@@ -129,7 +131,7 @@ class _Run:
     def __init__(self, loss: Callable[[Any], Any], params: Any, rtol: float, floor: float, solver: str) -> None:
         leaves, self._structure = jax.tree.flatten(params)
         self._leaves = leaves
-        self._free = [np.asarray(leaf).dtype.kind == "f" for leaf in leaves]
+        self._free = [jnp.issubdtype(getattr(leaf, "dtype", type(leaf)), jnp.floating) for leaf in leaves]
         start = [jnp.asarray(leaf, jnp.float64) for leaf, free in zip(leaves, self._free, strict=True) if free]
         if not start:
             raise check.fail("flow", "params", "have floating-point arrays among their leaves", type(params).__name__)
@@ -141,10 +143,15 @@ class _Run:
         self._atol = 1e-3 * self._rtol * min((size for size in sizes if size > 0), default=1.0)
         try:
             value, gradient = self._both(start)
-        except TypeError as error:
-            raise check.fail("flow", "loss", "map params to a real scalar", str(error).splitlines()[0]) from None
-        if not (np.isfinite(value) and all(np.isfinite(each).all() for each in gradient)):
-            raise InputError(f"The loss of the start is {float(value):g}, or its gradient is not finite.")
+        except (TypeError, ValueError) as error:
+            must = "map params to a real scalar, and be differentiable in reverse mode"
+            raise check.fail("flow", "loss", must, str(error).splitlines()[0]) from None
+        square = float(sum(jnp.sum(each**2) for each in gradient))
+        if not (np.isfinite(value) and np.isfinite(square)):
+            raise InputError(
+                f"The loss of the start is {float(value):g}, the square of its gradient {square:g}: start elsewhere, "
+                "or rescale the loss."
+            )
         self.kinks = kinks(self._loss, start)
         self._start = self._state = (start, jnp.zeros(()))
         self.t, self._steps, self._dt = 0.0, 0, None
@@ -172,35 +179,39 @@ class _Run:
         done = (found.result == diffrax.RESULTS.successful) & jnp.isfinite(final[1])
         return final, done, found.stats["num_steps"]
 
-    def advance(self, end: float, halvings: int = _HALVINGS) -> bool:
-        """Flow to a time; whether it could be reached. A stretch of too many steps is halved."""
+    def advance(self, end: float, pause: Callable[[], Outcome | None], halvings: int = _HALVINGS) -> Outcome | None:
+        """Flow to a time; return why it was not reached, if so. A stretch of too many steps is halved, with a pause."""
         if end <= self.t:
-            return True
+            return None
         state, done, steps = self._jitted(self._state, self.t, end, self._dt or (end - self.t) * 1e-2)
         self._steps += int(steps)
         if done:
             self._dt = (end - self.t) / max(int(steps), 1)
             self._state, self.t = state, end
-            return True
+            return None
         if halvings == 0 or end - self.t <= 1e-12 * end:
-            return False
-        return self.advance((self.t + end) / 2, halvings - 1) and self.advance(end, halvings - 1)
+            return Outcome.STEP_TOO_SMALL
+        first = self.advance((self.t + end) / 2, pause, halvings - 1)
+        return first or pause() or self.advance(end, pause, halvings - 1)
 
     def record(self) -> None:
         """Keep the figures of the present state."""
+        self._rows.append(self._figures())
+
+    def _figures(self) -> tuple[float, float, float, float]:
         value, gradient = self._both(self._state[0])
         square, excess = float(sum(jnp.sum(each**2) for each in gradient)), float(value) - self._floor
         curvature = square / excess if excess > 0 else np.nan if square else 0.0
-        self._rows.append((self.t, float(value), curvature, float(self._state[1])))
+        return self.t, float(value), curvature, float(self._state[1])
 
     def running(self, seconds: float) -> RunningState:
         """Return what stop functions see."""
-        t, loss, curvature, _ = self._rows[-1]
+        t, loss, curvature, _ = self._figures()
         return RunningState(t, loss, curvature, _NO_RESIDUALS, 0, seconds, self._params)  # type: ignore[arg-type]
 
     def trajectory(self, outcome: Outcome, t_end: float) -> LossTrajectory:
         """Gather what was recorded; the end is recorded if the output times leave it out after a stop."""
-        if not self._rows or (outcome is Outcome.STEP_TOO_SMALL and self._rows[-1][0] < self.t):
+        if not self._rows or (outcome is not Outcome.REACHED_END and self._rows[-1][0] < self.t):
             self.record()
         t, loss, curvature, energy = (np.array(column, dtype=np.float64) for column in zip(*self._rows, strict=True))
         first = float(self._both(self._start[0])[0])

@@ -8,21 +8,13 @@ from typing import Any
 import jax
 from jax.extend import core
 
-# Gradients jump where the arguments of these are equal, or 0; `select_n` is a `where` whose condition is computed.
+# Gradients jump, or values do, where the arguments of these are equal, or 0, or whole numbers.
 _KINKED = {
-    "max",
-    "min",
-    "abs",
-    "sign",
-    "clamp",
-    "select_n",
-    "reduce_max",
-    "reduce_min",
-    "sort",
-    "floor",
-    "ceil",
-    "round",
+    *("max", "min", "abs", "sign", "clamp", "sort", "floor", "ceil", "round", "rem"),
+    *("reduce_max", "reduce_min", "cummax", "cummin", "reduce_window_max", "reduce_window_min", "top_k"),
 }
+# The first argument chooses: `where` is `select_n`. No kink if that depends on data only.
+_CHOOSING = {"select_n", "cond"}
 # Written with kinked operations, but smooth.
 _SMOOTH = {"logaddexp", "logaddexp2", "logsumexp", "softplus", "silu", "log_sigmoid", "xlogy"}
 
@@ -31,6 +23,7 @@ def kinks(loss: Callable[..., Any], *arguments: Any) -> tuple[str, ...]:
     """Return the names of operations with kinks on the way from the arguments to a loss.
 
     Only what derivatives see counts: not what is behind `stop_gradient`, and not what does not depend on the arguments.
+    The root of a square, as in a norm, is not seen, though it has a kink at 0.
     A kink may lie where the arguments never come; but where a flow meets one it may slide along it, which no general
     integrator resolves.
 
@@ -74,15 +67,34 @@ def _walk(jaxpr: Any, depends: list[bool], matters: list[bool], within: str) -> 
         wanted = [id(out) in live for out in eqn.outvars]
         if not any(wanted):
             continue
-        inner, label = list(_inner(eqn)), str(eqn.params.get("name", within))
+        inner, label = list(_inner(eqn)), _label(eqn) or within
         if label in _SMOOTH:
             continue
+        if inputs[0] and name in _CHOOSING:
+            yield f"{name} in {within}" if within else name
+        if name == "cond":
+            inputs = inputs[1:]
         for sub in inner:
             same = len(sub.invars) == len(inputs) and len(sub.outvars) == len(wanted)
             given = (inputs, wanted) if same else ([True] * len(sub.invars), [True] * len(sub.outvars))
             yield from _walk(sub, *given, label if label and not label.startswith("_") else within)
+        if name == "convert_element_type" and _leaps(eqn):
+            yield f"a comparison in {within}" if within else "a comparison"
         if not inner and name in _KINKED and not (name == "abs" and _never_zero(eqn, readers)):
             yield f"{name} in {within}" if within else name
+
+
+def _label(eqn: Any) -> str:
+    """Return the name of the function that an equation calls, as far as JAX tells."""
+    called = getattr(eqn.params.get("call_jaxpr"), "jaxpr", None)
+    source = getattr(getattr(called, "debug_info", None), "func_src_info", None) or ""
+    return str(eqn.params.get("name", "")) or source.partition(" ")[0]
+
+
+def _leaps(eqn: Any) -> bool:
+    """Whether a truth value, or a number cut to a whole one, is made from or into a number."""
+    before, after = eqn.invars[0].aval.dtype, eqn.params["new_dtype"]
+    return jax.numpy.issubdtype(before, jax.numpy.floating) != jax.numpy.issubdtype(after, jax.numpy.floating)
 
 
 def _inner(eqn: Any) -> Iterator[Any]:
