@@ -1,7 +1,10 @@
 """Writing files so that a final name never holds half a file; reading files that may be broken."""
 
+import lzma
 import os
+import struct
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -14,8 +17,29 @@ import numpy as np
 from ._errors import InputError
 from ._validate import output_path
 
-# What NumPy, zipfile and zlib raise on files that are not what they should be.
-BROKEN_FILE = (EOFError, KeyError, NotImplementedError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+# What NumPy, zipfile and the modules they decompress with raise on files that are not what they should be.
+# MemoryError is for arrays that are far larger than any memory, by their own word; RuntimeError
+# for encryption, and for endless nesting.
+BROKEN_FILE = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+# Of what exceptions say, this much is repeated: some repeat the file.
+_LONGEST = 200
 
 
 @contextmanager
@@ -68,7 +92,7 @@ def saved_file(kind: str, path: str | Path) -> Iterator[BinaryIO]:
     except InputError:
         raise
     except (OSError, *BROKEN_FILE) as error:
-        raise InputError(f"{str(path)!r} is not a complete saved {kind}: {error}.") from None
+        raise InputError(f"{str(path)!r} is not a complete saved {kind}: {reason(error)}.") from None
 
 
 @contextmanager
@@ -79,6 +103,14 @@ def saved_arrays(kind: str, path: str | Path, file_format: str) -> Iterator[dict
             raise InputError(f"{str(path)!r} is not a complete saved {kind}: it is truncated or foreign.")
         stream.seek(0)
         stored = np.load(stream, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            raise InputError(f"{str(path)!r} is not a complete saved {kind}: it holds a single array.")
         if (found := str(stored["format"])) != file_format:
             raise InputError(f"{str(path)!r} is not a saved {kind} that this version reads: it holds {found!r}.")
         yield {name: stored[name] for name in stored.files}
+
+
+def reason(error: BaseException) -> str:
+    """Return what an exception says, in one short line."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.flow.storage import _SERIES, _SNAPSHOTS
+from thalweg.flow.storage import _COUNTS, _SERIES, _SNAPSHOTS
 
 
 def assert_same_bits(one, other):
@@ -24,7 +24,7 @@ def any_traj(request):
 def test_a_saved_trajectory_is_loaded_to_the_last_bit(any_traj, tmp_path):
     path = any_traj.save(tmp_path / "run.npz")
     back = tw.Trajectory.load(path)
-    for name in _SERIES:
+    for name in (*_SERIES, *_COUNTS, "residuals"):
         assert_same_bits(getattr(any_traj, name), getattr(back, name))
     for name in _SNAPSHOTS:
         assert_same_bits(getattr(any_traj.networks, name), getattr(back.networks, name))

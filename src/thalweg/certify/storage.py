@@ -77,13 +77,18 @@ def _assemble(content: dict[str, Any]) -> Certificate:
     network, data = (_linear if linear else _shallow)(content["network"], content["data"])
     figures = {name: _to_number(content[name]) for name in _FIGURES if name != "limit_loss"}
     limit = content["limit_loss"]
+    verdict = _one_of(content["verdict"], _LINEAR_VERDICTS if linear else _VERDICTS)
+    test = _one_of(content["test"], _LINEAR_TESTS if linear else _TESTS)
+    reasons = tuple((_text(name), _text(says)) for name, says in content["reasons"])
+    if verdict != "undecided" and test not in dict(reasons):
+        raise ValueError(f"it is decided by test {test!r}, of which it gives no reason.")
     return Certificate(
-        verdict=_one_of(content["verdict"], _LINEAR_VERDICTS if linear else _VERDICTS),
-        test=_one_of(content["test"], _LINEAR_TESTS if linear else _TESTS),
+        verdict=verdict,
+        test=test,
         **figures,
         limit_loss=None if limit is None else _to_number(limit),
         stuck=_to_samples(content["stuck"], data.n if isinstance(data, Dataset) else 0),
-        reasons=tuple((_text(test), _text(says)) for test, says in content["reasons"]),
+        reasons=reasons,
         network=network,
         data=data,
         witness={key: [_to_number(x) for x in _list(values)] for key, values in content["witness"].items()},

@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import _validate as check
 from .._errors import InputError
-from .._files import BROKEN_FILE, atomic_writer
+from .._files import BROKEN_FILE, atomic_writer, reason
+from .._stored import array as integers
 from .dataset import Dataset
 from .tables import read_table
 
@@ -85,11 +86,11 @@ def _read_npz(path: Path, target: str | None) -> tuple[Any, Any, str]:
             stored = np.load(stream, allow_pickle=False)
             if isinstance(stored, np.ndarray):
                 raise InputError(f"{str(path)!r} holds a single array. Save X and y with np.savez.")
-            return _inputs(path, stored), _labels(path, stored, target), str(stored.get("name", path.name))
+            return _inputs(path, stored), _labels(path, stored, target), _name(path, stored)
     except InputError:
         raise
     except BROKEN_FILE as error:
-        raise InputError(f"{str(path)!r} is not a complete .npz file of plain arrays: {error}.") from None
+        raise InputError(f"{str(path)!r} is not a complete .npz file of plain arrays: {reason(error)}.") from None
 
 
 def _inputs(path: Path, stored: Any) -> Any:
@@ -101,7 +102,8 @@ def _inputs(path: Path, stored: Any) -> Any:
         raise InputError(f"{str(path)!r} must hold the array {wanted}. It holds {_listed(stored.files)}.")
     from scipy.sparse import csr_array
 
-    data, indices, indptr, shape = (stored[part] for part in _SPARSE_PARTS)
+    data = stored[_SPARSE_PARTS[0]]
+    indices, indptr, shape = (integers(stored, part, (-1,), "iu") for part in _SPARSE_PARTS[1:])
     matrix = csr_array((data, indices, indptr), shape=tuple(int(side) for side in shape))
     matrix.check_format(full_check=True)  # a column index out of range would be read from foreign memory
     return matrix
@@ -113,6 +115,15 @@ def _labels(path: Path, stored: Any, target: str | None) -> Any:
         remedy = "" if target else " Name the array of labels with target=..."
         raise InputError(f"{str(path)!r} has no array {name!r}. It holds {_listed(stored.files)}.{remedy}")
     return stored[name]
+
+
+def _name(path: Path, stored: Any) -> str:
+    if "name" not in stored:
+        return path.name
+    found = stored["name"]
+    if getattr(found, "shape", None) != () or found.dtype.kind != "U":
+        raise ValueError("'name' is not a text")
+    return str(found)
 
 
 def _listed(names: list[str]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _stored as stored
 from .._errors import InputError
 from .._files import atomic_writer, saved_arrays
 from .._outcome import Outcome
@@ -126,21 +127,23 @@ class LossTrajectory:
         """
         leaves, build = _leaves(like)
         with saved_arrays("LossTrajectory", path, _FORMAT) as parts:
-            words = json.loads(str(parts["words"]))
+            words = stored.words(parts)
             ends = []
             for name in ("start", "final"):
                 found = [parts[key] for key in sorted(parts, key=_number) if key.startswith(f"{name}_")]
-                if (shapes := [each.shape for each in found]) != [np.shape(leaf) for leaf in leaves]:
+                if (shapes := [np.shape(each) for each in found]) != [np.shape(leaf) for leaf in leaves]:
                     raise InputError(f"{str(path)!r} holds parameters of shapes {shapes}: `like` has others.")
                 ends.append(build(found))
             audit = words["audit"] | {"kinks": tuple(words["audit"]["kinks"])}
+            stored.texts(audit["kinks"], range(len(audit["kinks"])))
+            stored.numbers(audit, [name for name, x in audit.items() if name != "kinks" and x is not None])
             return cls(
-                **{name: parts[name] for name in _SERIES},
+                **stored.series(parts, _SERIES),
                 start=ends[0],
                 final=ends[1],
                 outcome=Outcome[words["outcome"]],
                 audit=LossAudit(**audit),
-                settings=words["settings"],
+                settings=stored.settings(words, ("rtol", "floor", "steps"), ("solver",)),
             )
 
     def __len__(self) -> int:

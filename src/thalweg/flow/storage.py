@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _stored as stored
 from .._files import atomic_writer, saved_arrays
 from .._outcome import Outcome
 from ..data.dataset import Dataset
@@ -17,25 +18,14 @@ from .audit import Audit
 from .trajectory import Snapshots, Trajectory
 
 _FORMAT = "thalweg-trajectory-1"
-_SERIES = (
-    "t",
-    "loss",
-    "curvature",
-    "curvature_lower",
-    "curvature_upper",
-    "residuals",
-    "active",
-    "inactive",
-    "sliding",
-    "events",
-    "steps",
-)
+_SERIES = ("t", "loss", "curvature", "curvature_lower", "curvature_upper")
+_COUNTS = ("active", "inactive", "sliding", "events", "steps")
 _SNAPSHOTS = ("at", "moved", "a", "modes")
 
 
 def save(traj: Trajectory, path: str | Path) -> Path:
     """Write a trajectory to one .npz file, atomically."""
-    arrays = {name: getattr(traj, name) for name in _SERIES}
+    arrays = {name: getattr(traj, name) for name in (*_SERIES, "residuals", *_COUNTS)}
     arrays |= {f"snapshots_{name}": getattr(traj.networks, name) for name in _SNAPSHOTS}
     arrays |= network_parts("start", traj.networks.start) | network_parts("final", traj.final)
     arrays |= data_parts(traj.data)
@@ -57,18 +47,38 @@ def save(traj: Trajectory, path: str | Path) -> Path:
 def load(path: str | Path) -> Trajectory:
     """Read a trajectory written by `save`."""
     with saved_arrays("Trajectory", path, _FORMAT) as parts:
-        words = json.loads(str(parts["words"]))
+        words = stored.words(parts)
         data = data_from(parts, words)
-        snapshots = {name: parts[f"snapshots_{name}"] for name in _SNAPSHOTS}
+        start, final = (network_from(name, parts, words, data) for name in ("start", "final"))
+        series = stored.series(parts, _SERIES)
+        count = len(series["t"])
+        series |= stored.series(parts, _COUNTS, "iu", length=count)
+        audit = Audit(**words["audit"])
+        stored.numbers(words["audit"], words["audit"])
         return Trajectory(
-            **{name: parts[name] for name in _SERIES},
-            networks=Snapshots(network_from("start", parts, words), data, **snapshots),
-            final=network_from("final", parts, words),
+            **series,
+            residuals=stored.array(parts, "residuals", (count, data.n)),
+            networks=Snapshots(start, data, **_snapshots(parts, start, data, count)),
+            final=final,
             outcome=Outcome[words["outcome"]],
-            audit=Audit(**words["audit"]),
+            audit=audit,
             data=data,
-            settings=words["settings"],
+            settings=stored.settings(words, ("t_end", "rtol"), ("method",)),
         )
+
+
+def _snapshots(parts: dict[str, Any], start: ShallowNetwork, data: Dataset, count: int) -> dict[str, Any]:
+    at = stored.array(parts, "snapshots_at", (count,), "iu")
+    rows = int(at.max()) + 1
+    moved = stored.array(parts, "snapshots_moved", (-1, start.p, min(data.d, data.n)))
+    if at.min() < -1 or rows > len(moved):
+        raise ValueError("'snapshots_at' points to networks that are not there")
+    return {
+        "at": at,
+        "moved": moved,
+        "a": stored.array(parts, "snapshots_a", (len(moved), start.p)),
+        "modes": stored.array(parts, "snapshots_modes", (len(moved), start.p, data.n), "iu"),
+    }
 
 
 def network_parts(prefix: str, network: ShallowNetwork) -> dict[str, Any]:
@@ -76,10 +86,13 @@ def network_parts(prefix: str, network: ShallowNetwork) -> dict[str, Any]:
     return {f"{prefix}_{name}": getattr(network, name) for name in ("W", "a", "invariant")}
 
 
-def network_from(prefix: str, parts: dict[str, Any], words: dict[str, Any]) -> ShallowNetwork:
-    """Return the network stored under these names."""
+def network_from(prefix: str, parts: dict[str, Any], words: dict[str, Any], data: Dataset) -> ShallowNetwork:
+    """Return the network stored under these names, for these data."""
     W, a, invariant = (parts[f"{prefix}_{name}"] for name in ("W", "a", "invariant"))
-    return ShallowNetwork(W, a, words["activation"], words["slope"], invariant)
+    network = ShallowNetwork(W, a, words["activation"], words["slope"], invariant)
+    if network.d != data.d:
+        raise ValueError(f"the network {prefix!r} has {network.d} inputs, the data have {data.d}")
+    return network
 
 
 def data_parts(data: Dataset) -> dict[str, Any]:
@@ -92,9 +105,12 @@ def data_parts(data: Dataset) -> dict[str, Any]:
 
 def data_from(parts: dict[str, Any], words: dict[str, Any]) -> Dataset:
     """Return the data set stored."""
+    stored.texts(words, ["name"])
     if "X" in parts:
         return Dataset(parts["X"], parts["y"], words["name"])
     from scipy.sparse import csr_array
 
-    X = csr_array((parts["X_data"], parts["X_indices"], parts["X_indptr"]), shape=tuple(words["shape"]))
+    indices, indptr = (stored.array(parts, name, (-1,), "iu") for name in ("X_indices", "X_indptr"))
+    X = csr_array((stored.array(parts, "X_data", (-1,)), indices, indptr), shape=tuple(words["shape"]))
+    X.check_format(full_check=True)  # a column index out of range would be read from foreign memory
     return Dataset(X, parts["y"], words["name"])

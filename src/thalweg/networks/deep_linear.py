@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from .. import _stored as stored
 from .. import _validate as check
 from .._files import atomic_writer, saved_arrays
 from .._typing import FloatArray
@@ -161,8 +162,8 @@ class DeepLinearNetwork:
         InputError
             If the file is missing, truncated or of another kind.
         """
-        with saved_arrays("DeepLinearNetwork", path, _FORMAT) as stored:
-            return cls.from_parts(stored)
+        with saved_arrays("DeepLinearNetwork", path, _FORMAT) as parts:
+            return cls.from_parts(parts)
 
     def parts(self, prefix: str = "") -> dict[str, Any]:
         """Return the arrays that a file of this network holds, by name."""
@@ -172,7 +173,7 @@ class DeepLinearNetwork:
     @classmethod
     def from_parts(cls, parts: dict[str, Any], prefix: str = "") -> DeepLinearNetwork:
         """Rebuild a network from what `parts` returned."""
-        repeats = parts[f"{prefix}repeats"]
+        repeats = stored.array(parts, f"{prefix}repeats", (-1,), "iu")
         return cls([parts[f"{prefix}W{k}"] for k in range(len(repeats))], [int(count) for count in repeats])
 
     def __repr__(self) -> str:

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from .._errors import InputError
-from .._files import BROKEN_FILE, atomic_writer
+from .._files import BROKEN_FILE, atomic_writer, reason
+from .._stored import numbers, texts
 from .cell import TRIAL, Cell
 
 FORMAT = "thalweg chunk 1"
@@ -103,6 +104,8 @@ class Chunk:
             trials = np.load(io.BytesIO(body), allow_pickle=False)
             if trials.dtype != TRIAL or not len(trials):
                 raise ValueError("it holds no trials")
+            numbers(header, ("seed", "seconds", "finished", "memory"))
+            texts(header, ("version",))
             chunk = cls(
                 header["seed"],
                 Cell(**header["cell"]),
@@ -113,4 +116,4 @@ class Chunk:
                 raise ValueError("its name is not that of its contents")
             return chunk
         except (OSError, *BROKEN_FILE) as error:
-            raise InputError(f"{str(path)!r} is not a complete chunk of a study: {error}.") from None
+            raise InputError(f"{str(path)!r} is not a complete chunk of a study: {reason(error)}.") from None

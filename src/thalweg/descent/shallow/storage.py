@@ -7,18 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
+from ... import _stored as stored
 from ..._descent_outcome import DescentOutcome
 from ..._files import atomic_writer, saved_arrays
 from ...flow.storage import data_from, data_parts, network_from, network_parts
 from .trajectory import DescentTrajectory
+from .words import ROUTES
 
 _FORMAT = "thalweg-descent-1"
-_SERIES = ("iteration", "loss", "curvature", "curvature_discrete", "residuals")
+_SERIES = ("loss", "curvature", "curvature_discrete")
 
 
 def save(traj: DescentTrajectory, path: str | Path) -> Path:
     """Write a descent to one .npz file, atomically."""
-    arrays = {name: getattr(traj, name) for name in _SERIES} | data_parts(traj.data)
+    arrays = {name: getattr(traj, name) for name in ("iteration", *_SERIES, "residuals")} | data_parts(traj.data)
     arrays |= network_parts("start", traj.start) | network_parts("final", traj.final)
     words = {
         "name": traj.data.name,
@@ -36,12 +38,20 @@ def save(traj: DescentTrajectory, path: str | Path) -> Path:
 def load(path: str | Path) -> DescentTrajectory:
     """Read a descent written by `save`."""
     with saved_arrays("DescentTrajectory", path, _FORMAT) as parts:
-        words = json.loads(str(parts["words"]))
+        words = stored.words(parts)
+        data = data_from(parts, words)
+        series = stored.series(parts, _SERIES)
+        count = len(series["loss"])
+        settings = stored.settings(words, ("step_size", "steps"), ("precision", "route"))
+        if settings["route"] not in ROUTES:
+            raise ValueError(f"the route is {settings['route']!r}")
         return DescentTrajectory(
-            **{name: parts[name] for name in _SERIES},
-            start=network_from("start", parts, words),
-            final=network_from("final", parts, words),
+            **series,
+            iteration=stored.array(parts, "iteration", (count,), "iu"),
+            residuals=stored.array(parts, "residuals", (count, data.n)),
+            start=network_from("start", parts, words, data),
+            final=network_from("final", parts, words, data),
             outcome=DescentOutcome[words["outcome"]],
-            data=data_from(parts, words),
-            settings=words["settings"],
+            data=data,
+            settings=settings,
         )

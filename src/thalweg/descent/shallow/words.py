@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .trajectory import DescentTrajectory
 
 # What is stepped, by route.
-_ROUTES = {
+ROUTES = {
     "weights": "hidden weights",
     "Gram matrix": "preactivations, by the Gram matrix of the inputs",
     "orthogonal inputs": "preactivations, the inputs being orthogonal",
@@ -36,7 +36,7 @@ def facts(traj: DescentTrajectory) -> list[tuple[str, str]]:
     lines = [
         ("data", f"{traj.data.name}, {traj.data.n} samples x {traj.data.d} inputs"),
         ("network", repr(traj.start)),
-        ("stepped", f"{_ROUTES[str(traj.settings['route'])]}, in {traj.settings['precision']}"),
+        ("stepped", f"{ROUTES[str(traj.settings['route'])]}, in {traj.settings['precision']}"),
         ("loss", f"{traj.loss[0]:.3g} to {traj.loss[-1]:.3g}, {change}"),
         (
             "curvature",

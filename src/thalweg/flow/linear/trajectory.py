@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ... import _stored as stored
 from ..._descent_outcome import DescentOutcome
 from ..._files import atomic_writer, saved_arrays
 from ..._outcome import Outcome
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _FORMAT = "thalweg-linear-trajectory-1"
-_SERIES = ("t", "excess", "curvature", "singular_values", "drift", "bound")
-_WORDS = ("route", "why", "guarantee", "notes", "settings")
+_SERIES = ("t", "excess", "curvature", "drift", "bound")
+_WORDS = ("route", "why", "guarantee")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -91,12 +92,12 @@ class LinearTrajectory:
 
     def save(self, path: str | Path) -> Path:
         """Save everything, the target included, to one .npz file that is complete or not there at all."""
-        arrays: dict[str, Any] = {name: getattr(self, name) for name in _SERIES}
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in (*_SERIES, "singular_values")}
         if self.iteration is not None:
             arrays["iteration"] = self.iteration
         arrays |= {"Phi": self.target.Phi, "second_moment": self.target.second_moment}
         arrays |= self.start.parts("start_") | self.final.parts("final_")
-        words = {name: getattr(self, name) for name in _WORDS}
+        words = {name: getattr(self, name) for name in (*_WORDS, "notes", "settings")}
         words |= {"outcome": self.outcome.name, "floor": self.target.floor, "name": self.target.name}
         with atomic_writer("LinearTrajectory.save", path) as stream:
             np.savez(stream, format=np.array(_FORMAT), words=np.array(json.dumps(words)), **arrays)
@@ -112,17 +113,29 @@ class LinearTrajectory:
             If the file is missing, truncated or of another kind.
         """
         with saved_arrays("LinearTrajectory", path, _FORMAT) as parts:
-            words = json.loads(str(parts["words"]))
-            outcomes = DescentOutcome if "iteration" in parts else Outcome
+            words = stored.words(parts)
+            stored.texts(words, ("name", *_WORDS))
+            notes = tuple(words["notes"])
+            stored.texts(notes, range(len(notes)))
+            stored.numbers(words, ["floor"])
+            target = Target(parts["Phi"], parts["second_moment"], words["floor"], words["name"])
+            start, final = (DeepLinearNetwork.from_parts(parts, name) for name in ("start_", "final_"))
+            if any((network.d_out, network.d_in) != target.Phi.shape for network in (start, final)):
+                raise ValueError("the network does not fit the target")
+            series = stored.series(parts, _SERIES)
+            count, steps = len(series["t"]), "iteration" in parts
+            settings = stored.settings(words, ("step_size", "momentum") if steps else ("t_end", "rtol"), ())
             return cls(
-                **{name: parts[name] for name in _SERIES},
-                **{name: words[name] for name in _WORDS if name != "notes"},
-                notes=tuple(words["notes"]),
-                target=Target(parts["Phi"], parts["second_moment"], words["floor"], words["name"]),
-                start=DeepLinearNetwork.from_parts(parts, "start_"),
-                final=DeepLinearNetwork.from_parts(parts, "final_"),
-                outcome=outcomes[words["outcome"]],
-                iteration=parts.get("iteration"),
+                **series,
+                **{name: words[name] for name in _WORDS},
+                singular_values=stored.array(parts, "singular_values", (count, min(target.Phi.shape))),
+                notes=notes,
+                target=target,
+                start=start,
+                final=final,
+                outcome=(DescentOutcome if steps else Outcome)[words["outcome"]],
+                settings=settings,
+                iteration=stored.array(parts, "iteration", (count,), "iu") if steps else None,
             )
 
     def __len__(self) -> int:
