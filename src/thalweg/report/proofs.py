@@ -58,7 +58,12 @@ def timeline(traj: Trajectory | LinearTrajectory | DescentTrajectory) -> tuple[C
     )
     last = proofs[-1].certificate
     reasons = tuple((test or "-", says) for test, says in last.reasons)
-    return chart, Table("Certificate at the end", ("test", "what it found"), reasons, last.explain().splitlines()[0])
+    return chart, Table(
+        "Certificate at the end",
+        ("test", "what it found"),
+        reasons,
+        ": ".join(last.explain().splitlines()[0].split(maxsplit=1)),
+    )
 
 
 def _states(
@@ -122,4 +127,4 @@ def _table(proofs: list[_Proof], label: str) -> Table:
         c = each.certificate
         decided = (c.test, number(c.rate), number(c.slack), "yes" if each.verified else "REFUSED")
         rows.append((number(each.x), number(c.loss), c.verdict, *(decided if c.decided else ("-",) * 4)))
-    return Table("Certificate timeline", columns, tuple(rows), "Each was verified with other arithmetic.")
+    return Table("Certificate timeline", columns, tuple(rows), "Each verdict was verified with other arithmetic.")

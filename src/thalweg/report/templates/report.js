@@ -47,7 +47,8 @@
 
   // Arrow keys walk along the points of a line and say what is there.
   function walk(event, id) {
-    const figure = figures.get(id), lines = figure.data.filter((trace) => trace.type !== "heatmap" && !figure.hidden.has(trace.legendgroup));
+    const figure = figures.get(id), lines = figure.data.filter((trace) =>
+      trace.type !== "heatmap" && trace.x.length && !figure.hidden.has(trace.legendgroup));
     const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
     if (!step || !lines.length) return;
     event.preventDefault();
