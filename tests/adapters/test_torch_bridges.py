@@ -201,3 +201,10 @@ def test_bad_arguments_of_the_way_to_pytorch():
         tw.to_torch(network, dtype=torch.int32)
     with pytest.raises(tw.InputError, match="Dataset"):
         append_constant(np.ones((2, 2)))
+
+
+def test_a_single_layer_is_a_deep_linear_network_of_one():
+    layer = torch.nn.Linear(3, 2, bias=False)
+    network = tw.from_torch(layer)
+    assert isinstance(network, tw.DeepLinearNetwork)
+    np.testing.assert_array_equal(network.layers[0], layer.weight.detach().double().numpy())

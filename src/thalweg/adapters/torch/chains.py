@@ -31,7 +31,7 @@ def layers_of(module: nn.Module) -> tuple[list[Layer], str | None, float]:
     """
     if not isinstance(module, nn.Module):
         raise check.fail("from_torch", "module", "be a torch.nn.Module", type(module).__name__)
-    graph = trace(module)
+    graph = trace(nn.Sequential(module) if isinstance(module, nn.Linear) else module)
     if not isinstance(graph, Graph):
         raise check.fail("from_torch", "module", _CAN, f"a forward that cannot be traced ({graph})")
     steps = [step for node in graph.nodes if (step := _step(graph, node)) is not None]
