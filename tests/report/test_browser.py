@@ -215,12 +215,12 @@ def test_arrow_keys_read_a_line_and_enter_presses_a_button(browser, pages):
     assert browser.run(reading) == ""
     browser.press("ArrowRight")
     first = browser.run(reading)
-    assert first.startswith("d = 8, p = 10, descend: 5, ")
+    assert first.startswith("d = 8: 5, ")
     assert "of 4, 95 % from" in first
     browser.press("ArrowRight")
-    assert browser.run(reading).startswith("d = 8, p = 10, descend: 20, ")
+    assert browser.run(reading).startswith("d = 8: 20, ")
     browser.press("ArrowDown")
-    assert browser.run(reading).startswith("d = 12, p = 10, descend: 20, ")
+    assert browser.run(reading).startswith("d = 12: 20, ")
     assert browser.run("document.querySelector('#chart-1-1 .hovertext') !== null")
     browser.run("""document.querySelector('button[data-for="chart-1-1"]').focus()""")
     browser.press("Enter")

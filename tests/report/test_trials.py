@@ -38,10 +38,10 @@ def page_of(store, folder):
 def test_the_phase_diagram_has_shares_and_exact_intervals(store, tmp_path):
     drawn = page_of(store, tmp_path).lines("Phase diagram")
     found = tw.study.results(store)
-    assert sorted(drawn) == ["d = 10, p = 30, descend", "d = 20, p = 30, descend"]
+    assert sorted(drawn) == ["d = 10", "d = 20"]
     seen = 0
     for cell, trials in found:
-        line = drawn[f"d = {cell.d}, p = 30, descend"]
+        line = drawn[f"d = {cell.d}"]
         k = line["x"].index(cell.n)
         own = binomtest(int(trials["success"].sum()), len(trials)).proportion_ci(method="exact")
         share = 100 * trials["success"].mean()
@@ -56,7 +56,7 @@ def test_thresholds_outcomes_and_costs_add_up(store, tmp_path):
     page, found = page_of(store, tmp_path), tw.study.results(store)
     thresholds = {row[0]: row[1:] for row in page.tables["Thresholds"][1:]}
     for first, own in found.thresholds():
-        row = thresholds[f"d = {first.d}, p = 30, descend"]
+        row = thresholds[f"d = {first.d}"]
         assert float(row[0].replace("infinite", "inf")) == pytest.approx(own.estimate, rel=1e-3)
         assert int(row[4]) == 24
     outcomes = page.tables["Outcomes"]
@@ -70,6 +70,7 @@ def test_the_page_names_the_seed_and_the_whole_specification(store, tmp_path):
     page = page_of(store, tmp_path)
     assert SPEC.strip() in [text.strip() for text in page.texts]
     assert "<dt>seed</dt><dd>7" in page.text
+    assert "<dt>cells</dt><dd>p = 30, descend, step size 1.0, precision float64, law sphere" in page.text
     assert "Complete: 48 trials in 6 cells" in page.text
     assert not page.of("progress")
     assert "<script>alert" not in page.text
@@ -97,3 +98,14 @@ def test_a_study_without_trials_is_shown_without_charts(tmp_path):
     page = page_of(tmp_path / "store", tmp_path)
     assert page.charts == {}
     assert "Not complete: 0 trials in 6 cells" in page.text
+
+
+def test_groups_are_told_apart_by_what_differs(tmp_path):
+    varied = SPEC.replace('"descend"', '["descend", "flow"]', 1).replace("p = [30]", 'p = "coverage(0.05)"')
+    varied = varied.replace("n = [10, 20, 40]", "n = [4, 8]").replace("repetitions = 8", "repetitions = 1")
+    study = tw.study.Study.from_toml(varied + "[flow]\nt_end = 0.5\n")
+    tw.study.run_study(study, tmp_path / "store", tw.study.serial())
+    page = page_of(tmp_path / "store", tmp_path)
+    expected = [f"d = {d}, {method}" for method in ("descend", "flow") for d in (10, 20)]
+    assert list(page.lines("Phase diagram")) == list(page.lines("Cost")) == expected
+    assert "<dd>p = 16 to 18, step size 1.0" in page.text

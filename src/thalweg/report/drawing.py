@@ -83,7 +83,7 @@ def logarithmic(*series: FloatArray) -> dict[str, Any]:
     if not positive.size:
         return {}
     decades = float(np.log10(positive.max() / positive.min()))
-    ticks = {"dtick": int(np.ceil(decades / _DECADES))} if decades > 2 else {}
+    ticks = {"dtick": int(np.ceil(decades / _DECADES))} if decades > 2 else {"dtick": "D2"} if decades > 1 else {}
     return {"type": "log", "exponentformat": "power", **ticks}
 
 

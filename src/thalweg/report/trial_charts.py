@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -121,8 +122,16 @@ def _outcomes(groups: list[Group]) -> Chart:
                 },
             }
         )
-    rungs = {"type": "category", "autorange": "reversed", "showticklabels": len(labels) > 1, "showgrid": False}
-    axes = layout("trials in %", "", rungs) | {"barmode": "stack", "height": max(200, 90 + 34 * len(labels))}
+    wrapped = [wrap(label, 20) for label in labels]
+    rungs = {
+        "type": "category",
+        "autorange": "reversed",
+        "showgrid": False,
+        "tickvals": labels,
+        "ticktext": ["<br>".join(lines) for lines in wrapped],
+    }
+    height = 90 + sum(20 + 16 * len(lines) for lines in wrapped)
+    axes = layout("trials in %", "", rungs) | {"barmode": "stack", "height": max(200, height)}
     total = sum(counts.values(), Counter[str]())
     caption = "How the trials ended: " + ", ".join(f"{count} {name}" for name, count in sorted(total.items())) + "."
     rows = tuple((label, *(str(counted[name]) for name in names)) for label, counted in counts.items())

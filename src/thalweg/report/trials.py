@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .content import Section, Table, Text, duration, number
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from ..stats import Threshold
     from ..study import Cell, Progress, Results
 
-_AXES = ("method", "step_size", "precision", "law", "init", "scale", "slope", "covered")
+# What cells may differ in besides n, d, p and the method.
+_AXES = ("step_size", "precision", "law", "init", "scale", "slope", "covered")
+_FEW = "a search makes few trials in each cell: read the thresholds"
 _AGAIN = "thalweg study run study.toml --store results"
 
 
@@ -24,7 +27,7 @@ def study_section(found: Results) -> Section:
     store, study = found.store, found.store.study
     groups = _groups(found)
     now, complete = progress_of(store), not store.to_make()
-    thresholds = _thresholds(found)
+    thresholds = _thresholds(found, groups)
     made = sum(row["trials"] for group in groups for row in group.rows)
     verdict = f"{'Complete' if complete else 'Not complete'}: {made} trials in {len(study.cells)} cells"
     charts = study_charts(groups) if made else ()
@@ -42,11 +45,14 @@ def study_section(found: Results) -> Section:
 
 
 def _facts(found: Results, now: Progress, complete: bool) -> tuple[Fact, ...]:
+    from ..study.designs import Search
+
     store, study = found.store, found.store.study
     busy = sum(entry.seconds for entry in store.entries)
     facts = [
         Fact("seed", str(study.seed), "of all trials: with the specification it fixes every bit"),
-        Fact("design", type(study.design).__name__.lower(), repr(study.design)),
+        Fact("cells", _labels(study.groups)[1], f"n from {study.cells[0].n} to {study.cells[-1].n}"),
+        Fact("design", repr(study.design), _FEW if isinstance(study.design, Search) else ""),
         Fact("computing", duration(busy), f"on one core, in {len(store.entries)} chunks"),
         Fact("disk", f"{sum(entry.bytes for entry in store.entries) / 1e6:.3g} MB", "of results"),
     ]
@@ -67,29 +73,38 @@ def _groups(found: Results) -> list[Group]:
         seconds, count = timed.setdefault(entry.cell, [0.0, 0.0])
         timed[entry.cell] = [seconds + entry.seconds, count + entry.count]
     study = found.store.study
-    varied = [name for name in _AXES if len({getattr(cell, name) for cell in study.cells}) > 1]
+    labels, _ = _labels(study.groups)
     return [
         Group(
-            _label(group, varied),
+            label,
             [rows[cell] for cell in group if cell in rows],
             {cell.n: timed[cell.key][0] / timed[cell.key][1] for cell in group if cell.key in timed},
         )
-        for group in study.groups
+        for label, group in zip(labels, study.groups, strict=True)
     ]
 
 
-def _label(group: tuple[Cell, ...], varied: list[str]) -> str:
+def _labels(groups: Sequence[tuple[Cell, ...]]) -> tuple[list[str], str]:
+    """Return what tells each group from the others, and what all have in common."""
+    described = [_described(group) for group in groups]
+    columns = list(zip(*described, strict=True))
+    varied = [k for k, words in enumerate(columns) if len(set(words) - {""}) > 1]
+    common = ", ".join(words[0] for k, words in enumerate(columns) if k not in varied and words[0])
+    labels = [", ".join(words[k] for k in varied if words[k]) for words in described]
+    return labels if varied else [common], common
+
+
+def _described(group: tuple[Cell, ...]) -> list[str]:
     first, last = group[0], group[-1]
     inputs = "d = n" if first.law == "orthogonal" else f"d = {first.d}"
     width = f"p = {first.p}" if first.p == last.p else f"p = {first.p} to {last.p}"
-    words = [f"{getattr(first, name)}" if name == "method" else f"{name} {getattr(first, name)}" for name in varied]
-    return ", ".join([inputs, width, *(words if "method" in varied else [first.method, *words])])
+    others = [(name, getattr(first, name)) for name in _AXES]
+    words = ["" if value is None else f"{name.replace('_', ' ')} {value}" for name, value in others]
+    return [inputs, width, first.method, *words]
 
 
-def _thresholds(found: Results) -> Table:
-    study = found.store.study
-    varied = [name for name in _AXES if len({getattr(cell, name) for cell in study.cells}) > 1]
-    labels = {group[0]: _label(group, varied) for group in study.groups}
+def _thresholds(found: Results, groups: list[Group]) -> Table:
+    labels = {cells[0]: group.label for cells, group in zip(found.store.study.groups, groups, strict=True)}
     rows = tuple((labels[first], *_threshold(each)) for first, each in found.thresholds())
     lead = "The number of samples at which half of the trials succeed, with its 95 % profile-likelihood interval."
     return Table("Thresholds", ("cells", "n for half", "from", "to", "steepness", "trials"), rows, lead)
