@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -12,11 +13,14 @@ from typing import Any
 
 from .. import _validate as check
 from .._errors import InputError
+from .._files import reason
 from . import rules
 from .cell import Cell
 from .designs import Design, Grid, Precise, Search
 
 LAWS = ("sphere", "orthogonal")
+# More than any study can fill; a range is written in a line, and a mistake in it would take all memory.
+_MOST_CELLS = 1_000_000
 INITS = ("dominated", "balanced", "gaussian")
 # Sections and their keys, each with the value it has when left out; `...` must be given.
 _KEYS: dict[str, dict[str, Any]] = {
@@ -111,8 +115,8 @@ class Study:
         """Read a specification from a text; `name` is what messages call it."""
         try:
             tables = _Tables(name, tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{name!r} is not TOML: {error}.") from None
+        except (ValueError, RecursionError) as error:  # of numbers and nesting without end too
+            raise InputError(f"{name!r} is not TOML: {reason(error)}.") from None
         title = tables.word("study", "name")
         seed = tables.at_least("trials", "seed", 0)
         design = _design(tables)
@@ -191,6 +195,8 @@ class _Tables:
             raise check.fail(self.owner, name, "have the keys from, to and step if it is a range", repr(value))
         keys = ("from", "to", "step")
         first, last, step = (check.positive_int(self.owner, f"{name}.{key}", value[key]) for key in keys)
+        if (last - first) // step >= _MOST_CELLS:
+            raise check.fail(self.owner, name, f"have at most {_MOST_CELLS} entries", repr(value))
         return list(range(first, last + 1, step))
 
     def all_used(self) -> None:
@@ -238,7 +244,7 @@ def _groups(tables: _Tables) -> tuple[tuple[Cell, ...], ...]:
     dimensions = [None] if tables.get("grid", "d") is None else tables.list("grid", "d", check.positive_int)
     covered = tables.flag("grid", "covered")
     level = _level(tables)
-    axes = itertools.product(
+    axes = [
         tables.list("study", "method", _method),
         tables.list("grid", "law", word(LAWS)),
         tables.list("grid", "init", word(INITS)),
@@ -246,9 +252,11 @@ def _groups(tables: _Tables) -> tuple[tuple[Cell, ...], ...]:
         tables.list("grid", "slope", number(at_least=0.0, below=1.0)),
         dimensions,
         tables.list("grid", "p", rules.width),
-    )
+    ]
+    if (count := math.prod(map(len, [sizes, *axes]))) > _MOST_CELLS:
+        raise check.fail(tables.owner, "grid", f"have at most {_MOST_CELLS} cells", f"{count}")
     groups = []
-    for method, law, init, scale, slope, d, width in axes:
+    for method, law, init, scale, slope, d, width in itertools.product(*axes):
         if (d is None) == (law == "sphere"):
             must = "be given for the law 'sphere'" if d is None else "be left out for the law 'orthogonal', where d = n"
             raise check.fail(tables.owner, "grid.d", must, "nothing" if d is None else d)
