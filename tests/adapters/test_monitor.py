@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.adapters.monitor import PLRecord
+from thalweg.adapters.monitor import PLRecord, _log, _quotient
 
 
 def descend(loss, gradient, start, eta, steps, **options):
@@ -205,6 +205,13 @@ def test_a_record_is_taken_up_again_from_json():
     assert first.scalars() == whole.scalars()
     assert first.judgement() == whole.judgement()
     assert first.state_dict() == whole.state_dict()
+
+
+@pytest.mark.parametrize("x", [0.0, 2.0, -3.0, math.inf, math.nan])
+@pytest.mark.parametrize("y", [0.0, -0.0, 4.0, math.inf, math.nan])
+def test_quotients_are_those_of_numpy(x, y):
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal([_quotient(x, y), _log(x)], [np.divide(x, y), np.log(x)])
 
 
 def test_little_is_said_at_first():
