@@ -55,7 +55,7 @@ test: $(VENV)/dev.stamp  ## all tests and doctests
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 browser-test: $(VENV)/dev.stamp  ## the tests of reports in a headless Chromium, if there is one
-	$(BIN)/python -m pytest tests/report/test_browser.py
+	$(BIN)/python -m pytest tests/report/test_report_browser.py
 
 lint: $(VENV)/dev.stamp  ## ruff, its formatter and pyright
 	$(BIN)/ruff check
