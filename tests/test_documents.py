@@ -77,3 +77,9 @@ def test_every_theorem_has_a_page_with_a_picture():
 def test_every_public_name_is_in_the_reference():
     reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert set(tw.__all__) <= set(re.findall(r"^::: thalweg\.(\w+)", reference, re.MULTILINE))
+
+
+def test_tables_of_benchmarks_are_those_of_the_recorded_results():
+    command = [sys.executable, str(ROOT / "benchmarks" / "tables.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr or "run python benchmarks/tables.py"
