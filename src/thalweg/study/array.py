@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .. import _validate as check
 from .._errors import InputError
-from .._files import write_text
+from .._files import BROKEN_FILE, write_text
 from .cell import Cell
 from .chunk import file_name
 from .progress import costs_of
@@ -49,6 +49,8 @@ def export_array(study: Study, store: str | Path, jobs: int) -> Path:
         The script, in the folder `array` of the store.
     """
     jobs = check.positive_int("export_array", "jobs", jobs)
+    if not str(Path(store).resolve()).isprintable():  # a new line in it would be a new line of the script
+        raise check.fail("export_array", "store", "be a path without control characters", repr(str(store)))
     with Store.writing(store, study) as opened:
         tasks = _tasks(opened)
         if not tasks:
@@ -75,13 +77,18 @@ def run_array_task(store: str | Path, job: int) -> tuple[int, list[str]]:
     folder = Path(store)
     try:
         lines = (folder / "array" / "tasks.jsonl").read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
+    except (OSError, ValueError):
         raise InputError(f"{str(store)!r} holds no task list. Write it with: thalweg study export-array.") from None
     if not 0 <= job < len(lines):
         raise check.fail("array-task", "job", f"be 0 to {len(lines) - 1}", job)
+    try:
+        tasks = [Task(**each | {"cell": Cell(**each["cell"])}) for each in json.loads(lines[job])]
+    except BROKEN_FILE:
+        raise InputError(
+            f"The task list of {str(store)!r} is broken. Write it anew: thalweg study export-array."
+        ) from None
     made, problems = 0, []
-    for each in json.loads(lines[job]):
-        task = Task(**each | {"cell": Cell(**each["cell"])})
+    for task in tasks:
         name = file_name(task.cell, task.first, task.last - task.first)
         if (folder / "inbox" / name).exists() or (folder / "chunks" / name).exists():
             continue

@@ -8,12 +8,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from .. import _validate as check
-from .._errors import missing_extra
+from .._errors import InputError, missing_extra
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,11 @@ def dask(where: str, workers: int) -> Crew:
 
     @contextmanager
     def opened() -> Iterator[Executor]:
-        with _cluster(where, workers) as cluster, distributed.Client(cluster) as client:
+        with ExitStack() as stack:
+            try:
+                client = stack.enter_context(distributed.Client(stack.enter_context(_cluster(where, workers))))
+            except (OSError, ValueError) as error:
+                raise InputError(f"There is no Dask cluster at {where!r}: {error}.") from None
             # Retries are the runner's: it sees a task whose worker died, and redoes it.
             yield client.get_executor(pure=False)
 

@@ -118,6 +118,8 @@ class Study:
         except (ValueError, RecursionError) as error:  # of numbers and nesting without end too
             raise InputError(f"{name!r} is not TOML: {reason(error)}.") from None
         title = tables.word("study", "name")
+        if not title.isprintable():  # it stands in scripts and print-outs
+            raise check.fail(name, "study.name", "have no control characters", repr(title))
         seed = tables.at_least("trials", "seed", 0)
         design = _design(tables)
         groups = _groups(tables)

@@ -25,6 +25,8 @@ from .trajectory import DescentTrajectory
 _OWNER = "descend"
 # Iterations recorded: the first ones all, then evenly spaced ones; fewer if their residuals would fill the memory.
 _FIRST, _EVENLY, _ENTRIES = 64, 448, 2e7
+# The square of a smaller step size underflows, and the curvature is divided by it.
+_SMALLEST_STEP = 1e-100
 
 
 @dataclass
@@ -96,7 +98,8 @@ def fitting(
     if network.d != data.d:
         raise check.fail(owner, "network", f"have {data.d} inputs, as the data have", f"d = {network.d}")
     check.one_of(owner, "precision", precision, tuple(PRECISIONS))
-    return check.real(owner, "step_size", step_size, above=0.0), check.positive_int(owner, "steps", steps)
+    eta = check.real(owner, "step_size", step_size, above=0.0, at_least=_SMALLEST_STEP)
+    return eta, check.positive_int(owner, "steps", steps)
 
 
 def _wanted(record: ArrayLike | None, steps: int, n: int) -> IntArray:
