@@ -128,9 +128,16 @@ def test_buttons_hide_lines_and_change_the_scale(browser, pages):
     assert browser.run(shown) == 4
     kind = "document.getElementById('chart-1-3')._fullLayout.yaxis.type"
     assert browser.run(kind) == "log"
-    browser.run("""document.querySelector('button[data-for="chart-1-3"][data-scale]').click()""")
+    for axis in ("yaxis", "xaxis"):
+        browser.run(f"""document.querySelector('button[data-for="chart-1-3"][data-axis={axis}]').click()""")
     browser.settle()
     assert browser.run(kind) == "linear"
+    assert browser.run(kind.replace("yaxis", "xaxis")) == "log"
+    for axis in ("x", "y"):
+        assert 2 <= browser.run(f"document.querySelectorAll('#chart-1-3 .{axis}tick').length") <= 20
+    browser.scheme("dark")
+    browser.settle()
+    assert browser.run(kind) == "linear"  # and is kept when the colours change
 
 
 def test_a_mouse_over_a_chart_shows_the_value(browser, pages):

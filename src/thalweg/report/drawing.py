@@ -69,6 +69,7 @@ def trace(x: np.ndarray, y: np.ndarray, name: str, colour: str, dash: str) -> di
         "legendgroup": name,
         "line": {"color": f"${colour}", "dash": dash, "width": 2},
         "marker": {"color": f"${colour}"},
+        "hovertemplate": "%{fullData.name}<br>%{x:.5g}: %{y:.5g}<extra></extra>",
     }
 
 

@@ -115,6 +115,7 @@ def _marks(proofs: list[_Proof]) -> list[dict[str, object]]:
             x, loss = (np.array(values) for values in zip(*((p.x, p.certificate.loss) for p in here), strict=True))
             mark = trace(x, loss, verdict, colour, "solid") | {"mode": "markers", "y": numbers(loss)}
             mark["marker"] |= {"symbol": symbol, "size": 11, "line": {"width": 2}}
+            mark["hovertemplate"] = "%{text}<br>%{x:.5g}: %{y:.5g}<extra></extra>"
             mark["text"] = [f"{verdict} {p.certificate.test}" for p in here]
             marks.append(mark)
     return marks

@@ -48,7 +48,10 @@ def _phase_diagram(groups: list[Group]) -> Chart:
         n, share, low, high = (np.array(values, dtype=float) for values in _columns(group))
         colour, dash, marker = _looks(k)
         line = trace(n, share, group.label, colour, dash)
-        line |= {"mode": "lines+markers", "hovertemplate": "n = %{x}: %{y:.3g} % (%{text})"}
+        line |= {
+            "mode": "lines+markers",
+            "hovertemplate": "%{fullData.name}<br>n = %{x}: %{y:.3g} %<br>%{text}<extra></extra>",
+        }
         line["marker"] |= {"symbol": marker, "size": 8}
         line["error_y"] = {
             "type": "data",
@@ -114,7 +117,7 @@ def _outcomes(groups: list[Group]) -> Chart:
                 "name": name,
                 "legendgroup": name,
                 "text": [str(count) for count in made],
-                "hovertemplate": "%{y}: %{text} trials, %{x:.3g} %",
+                "hovertemplate": "%{y}: %{fullData.name}<br>%{text} trials, %{x:.3g} %<extra></extra>",
                 "textposition": "none",
                 "marker": {
                     "color": f"${_COLOURS[k % len(_COLOURS)]}",

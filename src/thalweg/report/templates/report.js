@@ -16,14 +16,14 @@
   }
 
   function draw(id) {
-    const { data, layout, hidden, linear } = figures.get(id), line = colour("line");
+    const { data, layout, hidden, scales } = figures.get(id), line = colour("line");
     const axis = { gridcolor: line, zerolinecolor: line, linecolor: line };
     const traces = data.map((trace) => Object.assign(coloured(trace), { visible: !hidden.has(trace.legendgroup) }));
     const themed = Object.assign({}, layout, {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: colour("ink"), family: "system-ui, sans-serif" },
       hoverlabel: { bgcolor: colour("card"), bordercolor: line, font: { color: colour("ink") } },
       dragmode: touch.matches ? false : "zoom",  // a finger scrolls the page
-      xaxis: Object.assign({}, layout.xaxis, axis), yaxis: Object.assign({}, layout.yaxis, axis, linear ? { type: "linear" } : {}),
+      xaxis: Object.assign({}, layout.xaxis, axis, scales.xaxis), yaxis: Object.assign({}, layout.yaxis, axis, scales.yaxis),
     });
     Plotly.react(id, traces, themed, { responsive: true, displayModeBar: false });
   }
@@ -35,7 +35,7 @@
 
   function press(button) {
     const figure = figures.get(button.dataset.for), on = pressed(button, button.getAttribute("aria-pressed") !== "true");
-    if ("scale" in button.dataset) figure.linear = !on;
+    if (button.dataset.axis) figure.scales[button.dataset.axis] = { type: on ? "log" : "linear", dtick: null, exponentformat: "power" };
     else if (on) figure.hidden.delete(button.dataset.name);
     else figure.hidden.add(button.dataset.name);
     draw(button.dataset.for);
@@ -64,7 +64,7 @@
 
   for (const spec of document.querySelectorAll("script[data-chart]")) {
     const id = spec.dataset.chart;
-    figures.set(id, Object.assign(JSON.parse(spec.textContent), { hidden: new Set(), linear: false, at: null }));
+    figures.set(id, Object.assign(JSON.parse(spec.textContent), { hidden: new Set(), scales: {}, at: null }));
     draw(id);
     document.getElementById(id).addEventListener("keydown", (event) => walk(event, id));
   }
