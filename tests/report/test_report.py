@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -73,6 +74,7 @@ def test_the_page_says_what_was_run(pages, traj):
         "thalweg demo",
         tw.__version__,
         np.__version__,
+        f"<dt>numba</dt><dd>{version('numba')}",
         "energy identity",
         "0.30000000000000004",
         "271828",

@@ -24,5 +24,6 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "scipy": version("scipy"),
+        "numba": version("numba"),
         "platform": platform.platform(),
     }
