@@ -171,7 +171,7 @@ def test_a_second_driver_in_another_process_is_refused(tmp_path):
     specification.write_text(spec("slow_coin", repetitions=10_000))
     first = driver(specification, folder)
     deadline = time.monotonic() + 300  # on a busy machine
-    while not (folder / "driver.txt").exists() and time.monotonic() < deadline:
+    while not (folder / "study.toml").exists() and time.monotonic() < deadline:  # kept once it holds the lock
         time.sleep(0.02)
     with pytest.raises(tw.InputError, match=f"process {first.pid}"):
         run_study(None, folder)
