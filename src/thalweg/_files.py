@@ -114,3 +114,12 @@ def reason(error: BaseException) -> str:
     """Return what an exception says, in one short line."""
     said = " ".join(str(error).split()) or type(error).__name__
     return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
+
+
+def saved_kind(path: str | Path) -> str:
+    """Return the format that an .npz file of this library says it has, without its version; "" of any other file."""
+    try:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as parts:
+            return str(parts["format"]).rpartition("-")[0]
+    except (OSError, AttributeError, *BROKEN_FILE):
+        return ""

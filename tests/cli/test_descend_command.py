@@ -32,6 +32,9 @@ def test_a_law_is_the_librarys(tmp_path):
     assert (found["iteration"], found["outcome"], found["saved"]) == (200, "STEPS_DONE", [str(out)])
     assert tw.descent.DescentTrajectory.load(out).loss[-1] == traj.loss[-1]
     assert list(tmp_path.iterdir()) == [out]
+    page = tmp_path / "run.html"
+    answer(*DRAWN, "--step-size", 0.5, "--report", page)
+    assert "phere" in page.read_text(encoding="utf-8")
 
 
 def test_a_data_file(tmp_path):

@@ -125,7 +125,7 @@ def test_exit_codes():
         ([*FLOW, "--data", "x.csv"], "--data belongs to --model shallow."),
         ([*FLOW, "--law", "sphere"], "--law belongs to --model shallow."),
         ([*FLOW, "--activation", "relu"], "--activation belongs to --model shallow."),  # the default, but given
-        ([*FLOW, "--report", "x.html"], "--report belongs to --model shallow."),
+        ([*FLOW, "--threads", "2"], "--threads belongs to --model shallow."),
         (
             ["flow", "--law", "sphere", "--n", "4", "--d", "4", "--depth", "5"],
             "--law belongs to --model shallow.",
@@ -202,6 +202,17 @@ def test_bad_target_files_are_refused_in_one_line(tmp_path):
 def test_an_output_that_cannot_be_written_is_refused_before_computing(words, tmp_path, monkeypatch):
     monkeypatch.setattr(tw, words[0], None)  # computing would be a TypeError
     assert_refused(run(*words, "--out", tmp_path / "none" / "run.npz"), "--out", "none")
+
+
+@pytest.mark.parametrize("words", [FLOW, DESCEND])
+def test_a_report_is_written_beside_the_run(words, tmp_path):
+    page = tmp_path / "run.html"
+    found = answer(*words, "--out", tmp_path / "run.npz", "--report", page, "--seed", 3)
+    assert found["saved"] == [str(tmp_path / "run.npz"), str(page)]
+    text = page.read_text(encoding="utf-8")
+    assert "singular values" in text.lower()
+    assert "<script>" in text
+    assert_refused(run(*words, "--report", tmp_path / "none" / "x.html"), "--report", "none")
 
 
 def test_help_has_examples():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from ..flow.linear import LinearTrajectory
     from ..flow.trajectory import Trajectory
 
+ReportOption = Annotated[Path | None, typer.Option(help="Write a self-contained HTML report here.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead, for machines.")]
 
 
@@ -42,6 +45,35 @@ def say(label: str, text: str) -> None:
 def print_json(answer: dict[str, Any]) -> None:
     """Print strict JSON: null stands for NaN and infinity."""
     typer.echo(json.dumps(_finite(answer), allow_nan=False))
+
+
+def command_line() -> str:
+    """Return the command that is running, as one would type it."""
+    return shlex.join(["thalweg", *sys.argv[1:]])
+
+
+def refuse_outputs(out: Path | None, report: Path | None) -> None:
+    """Refuse to save a run and its report where they cannot be written, or to one file."""
+    writable("--out", out)
+    writable("--report", report)
+    if out is not None and out == report:
+        raise InputError(f"--out and --report must be two files. Got {str(out)!r} for both.")
+
+
+def keep(
+    run: Trajectory | LinearTrajectory | DescentTrajectory,
+    out: Path | None,
+    report: Path | None,
+    seed: int,
+    certify: bool = False,
+) -> list[Path]:
+    """Save a run, and its report, where they are wanted; return the files."""
+    saved = [] if out is None else [run.save(out)]
+    if report is not None:
+        from ..report import write
+
+        saved.append(write(run, report, command=command_line(), seed=seed, certify=certify))
+    return saved
 
 
 def finish(

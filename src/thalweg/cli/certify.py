@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .._errors import InputError
+from .._files import saved_kind
 from ._checkpoint import certify_checkpoint, is_checkpoint
 from ._linear import refuse
 from ._model import Model
@@ -103,7 +104,7 @@ def _certificate(path: Path, when: int, step_size: float | None) -> Certificate:
         if step_size is not None:
             raise InputError("--step-size belongs to a run; a certificate has its own.")
         return Certificate.load(path)
-    if _is_deep_linear(path):
+    if saved_kind(path) == "thalweg-linear-trajectory":
         run = LinearTrajectory.load(path)
         _refuse_time(when, len(run))
         return prove(_deep_linear(run, when), run.target, step_size=step_size)
@@ -117,19 +118,6 @@ def _certificate(path: Path, when: int, step_size: float | None) -> Certificate:
         return prove(traj.networks[when], traj.data)
     except IndexError as error:
         raise InputError(f"--when {when}: {error}") from None
-
-
-def _is_deep_linear(path: Path) -> bool:
-    """Whether a file is the run of a deep linear network; what is broken is for its reader to refuse."""
-    import numpy as np
-
-    from .._files import BROKEN_FILE
-
-    try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as parts:
-            return str(parts["format"]).startswith("thalweg-linear-trajectory")
-    except (OSError, AttributeError, *BROKEN_FILE):
-        return False
 
 
 def _refuse_time(when: int, count: int) -> None:

@@ -11,7 +11,7 @@ from .._errors import InputError
 from . import _linear, _shallow
 from ._linear import LinearInit, LinearOptions
 from ._model import InitOption, LossBelowOption, Model, ModelOption, SeedOption, TargetOption, chosen, one_of
-from ._output import JsonOption, finish, writable
+from ._output import JsonOption, ReportOption, finish, keep, refuse_outputs
 from ._shallow import Init, ShallowOptions
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def descend(
     precision: Annotated[str, typer.Option(help="Shallow: float64, or float32 in half the time.")] = "float64",
     loss_below: LossBelowOption = None,
     out: Annotated[Path | None, typer.Option(help="Save the run here (.npz).")] = None,
+    report: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run gradient descent on a network: one hidden layer on data, or deep linear towards a target.
@@ -71,7 +72,7 @@ def descend(
 
       thalweg descend --depth 50 --target phi.csv --step-size 1e-3 --momentum 0.9 --out run.npz --json
     """
-    writable("--out", out)
+    refuse_outputs(out, report)
     kind = chosen(ctx, model, depth, shallow_only=("precision",), linear_only=("momentum",))
     from .. import LossBelow
     from .. import descend as iterate
@@ -85,7 +86,7 @@ def descend(
         network, goal = options.problem(ctx, seed)
         shown = False if as_json else None
         run = iterate(network, goal, step_size=size, steps=steps, momentum=momentum, stop=stop, progress=shown)
-        finish(run, _linear.in_numbers(run), [run.save(out)] if out is not None else [], as_json, loss_below)
+        finish(run, _linear.in_numbers(run), keep(run, out, report, seed), as_json, loss_below)
         return
     problem = ShallowOptions(data, target, law, n, d, one_of(Init, init), width, activation, slope)
     hidden, dataset = problem.problem("descend", seed)
@@ -93,8 +94,7 @@ def descend(
     traj = iterate(
         hidden, dataset, step_size=eta, steps=steps, stop=stop, precision=precision, progress=False if as_json else None
     )
-    saved = [traj.save(out)] if out is not None else []
-    finish(traj, _shallow.descent_in_numbers(traj), saved, as_json, loss_below)
+    finish(traj, _shallow.descent_in_numbers(traj), keep(traj, out, report, seed), as_json, loss_below)
 
 
 def _shallow_step(text: str | None, network: ShallowNetwork, data: Dataset) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -11,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .._errors import InputError
 from . import _linear, _shallow
 from ._linear import LinearInit, LinearOptions
 from ._model import InitOption, LossBelowOption, Model, ModelOption, SeedOption, TargetOption, chosen, one_of
-from ._output import JsonOption, finish, writable
+from ._output import JsonOption, ReportOption, finish, keep, refuse_outputs
 from ._shallow import Init, ShallowOptions
 
 if TYPE_CHECKING:
@@ -56,7 +53,7 @@ def flow(
     ] = False,
     threads: Annotated[int, typer.Option(help="Threads to compute with.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Save the trajectory here (.npz).")] = None,
-    report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML report here.")] = None,
+    report: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Follow the exact gradient flow of a network: one hidden layer on data, or deep linear towards a target.
@@ -77,11 +74,8 @@ def flow(
 
       thalweg flow --depth 8 --init xavier --target random --t-end 1e4 --certify
     """
-    writable("--out", out)
-    kind = chosen(ctx, model, depth, shallow_only=("accept_contradictions", "threads", "report"))
-    writable("--report", report)
-    if out is not None and out == report:
-        raise InputError(f"--out and --report must be two files. Got {str(out)!r} for both.")
+    refuse_outputs(out, report)
+    kind = chosen(ctx, model, depth, shallow_only=("accept_contradictions", "threads"))
     from .. import certify as prove
     from .. import flow as follow
 
@@ -91,8 +85,9 @@ def flow(
         options = LinearOptions(target, start, depth, dim, alpha, zero_layer, beta, scale)
         network, goal = options.problem(ctx, seed)
         run = follow(network, goal, t_end=t_end, rtol=rtol, stop=stop, progress=False if as_json else None)
-        numbers, saved = _linear.in_numbers(run), [run.save(out)] if out is not None else []
-        finish(run, numbers, saved, as_json, loss_below, prove(run.final, goal) if certify else None)
+        saved = keep(run, out, report, seed, certify)
+        proof = prove(run.final, goal) if certify else None
+        finish(run, _linear.in_numbers(run), saved, as_json, loss_below, proof)
         return
     problem = ShallowOptions(data, target, law, n, d, one_of(Init, init), width, activation, slope)
     hidden, dataset = problem.problem("flow", seed)
@@ -106,11 +101,7 @@ def flow(
         threads=threads,
         accept_contradictions=accept_contradictions,
     )
-    saved = [traj.save(out)] if out is not None else []
-    if report is not None:
-        from ..report import write
-
-        saved.append(write(traj, report, title=f"Gradient flow on {dataset.name}", command=_command()))
+    saved = keep(traj, out, report, seed, certify)
     certificate = prove(traj.final, dataset) if certify else None
     finish(traj, _shallow.flow_in_numbers(traj), saved, as_json, loss_below, certificate)
 
@@ -120,7 +111,3 @@ def _stop(loss_below: float | None, certify: bool) -> Stop | None:
 
     conditions = [*([LossBelow(loss_below)] if loss_below is not None else []), *([Certified()] if certify else [])]
     return reduce(or_, conditions) if conditions else None
-
-
-def _command() -> str:
-    return shlex.join(["thalweg", *sys.argv[1:]])

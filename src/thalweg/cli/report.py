@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .._errors import InputError
-from ._output import JsonOption, print_json, say, writable
+from .._files import saved_kind
+from ._output import JsonOption, command_line, print_json, say, writable
 
 if TYPE_CHECKING:
     from ..report.html import Reported
@@ -53,8 +52,7 @@ def report(
     found = [_load(path) for path in runs]
     from ..report import write
 
-    command = shlex.join(["thalweg", *sys.argv[1:]])
-    write(found, out, title=title, command=command, certify=certify, check=check)
+    write(found, out, title=title, command=command_line(), certify=certify, check=check)
     if as_json:
         print_json({"saved": [str(out)]})
     else:
@@ -72,17 +70,4 @@ def _load(path: Path) -> Reported:
     from ..flow.trajectory import Trajectory
 
     readers: dict[str, Any] = {"thalweg-linear-trajectory": LinearTrajectory, "thalweg-descent": DescentTrajectory}
-    return readers.get(_kind(path), Trajectory).load(path)
-
-
-def _kind(path: Path) -> str:
-    """Return the format a file says it has, without the version; what is broken is for its reader to refuse."""
-    import numpy as np
-
-    from .._files import BROKEN_FILE
-
-    try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as parts:
-            return str(parts["format"]).rpartition("-")[0]
-    except (OSError, AttributeError, *BROKEN_FILE):
-        return ""
+    return readers.get(saved_kind(path), Trajectory).load(path)
