@@ -36,7 +36,7 @@ def shallow(network, dtype=torch.float64):
 def train(model, x, y, lr, steps, monitor=None, **options):
     """Train with SGD on half the mean square; the monitor and the scalars of every step."""
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=options.pop("momentum", 0.0))
-    monitor, seen = PLMonitor(model, optimizer, **options), []
+    monitor, seen = PLMonitor(model, optimizer, **{"every": 1} | options), []
     for _ in range(steps):
         optimizer.zero_grad()
         loss = ((model(x) - y) ** 2).mean() / 2
@@ -88,6 +88,16 @@ def test_balance_of_biases_and_convolutions():
     assert "pl/balance_drift" not in train(tanh, x[:, 0, 0, :3], y, 0.1, 2)[1][-1]
 
 
+def test_all_of_the_first_steps_are_looked_at_and_every_fifth_then():
+    torch.manual_seed(0)
+    x, y = torch.randn(20, 3), torch.randn(20, 1)
+    _, seen = train(nn.Linear(3, 1), x, y, 0.01, 131, every=None)
+    assert [k for k, each in enumerate(seen) if each] == [*range(100), *range(100, 131, 5)]
+    assert seen[130]["pl/time"] == pytest.approx(1.3)
+    _, all_of_them = train(nn.Linear(3, 1), x, y, 0.01, 131)
+    assert all_of_them[130]["pl/time"] == pytest.approx(1.3)
+
+
 def test_momentum_sets_the_pace_and_every_thins():
     torch.manual_seed(0)
     x, y = torch.randn(20, 3), torch.randn(20, 1)
@@ -111,7 +121,7 @@ def test_minibatches_are_without_bias():
     model = nn.Linear(40, 1, bias=False)
     nn.init.zeros_(model.weight)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
-    fair, biased = PLMonitor(model, optimizer, minibatch=True), PLMonitor(model, optimizer)
+    fair, biased = (PLMonitor(model, optimizer, minibatch=each, every=1) for each in (True, False))
     for _ in range(300):
         rows = torch.randint(4000, (8,))
         optimizer.zero_grad()
@@ -195,7 +205,7 @@ def quadratic(lr, momentum=0.0, dtype=torch.float32, steps=600, **sgd):
         model.weight.copy_(torch.tensor([[1.0, 1.0]]))
     x, y = torch.tensor([[2.0**0.5, 0.0], [0.0, 0.02**0.5]]).to(dtype), torch.zeros(2, 1, dtype=dtype)
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum, **sgd)
-    monitor, calls = PLMonitor(model, optimizer, target=1e-9), []
+    monitor, calls = PLMonitor(model, optimizer, target=1e-9, every=1), []
     for k in range(steps):
         optimizer.zero_grad()
         loss = ((model(x) - y) ** 2).mean() / 2
@@ -225,7 +235,7 @@ def test_gradients_of_low_precision_are_summed_in_high():
     model = nn.Linear(300, 1, bias=False).half()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
     for options, norm in (({}, 6e4**2 * 300), ({"minibatch": True}, 6e4**2 * 300)):
-        monitor = PLMonitor(model, optimizer, **options)
+        monitor = PLMonitor(model, optimizer, every=1, **options)
         for _ in range(2):
             model.weight.grad = torch.full_like(model.weight, 6e4)  # whose squares are beyond float16
             found = monitor.step(1.0)
@@ -256,7 +266,7 @@ def test_parameters_may_be_frozen_and_thawed():
     one, other = nn.Linear(3, 1, bias=False), nn.Linear(3, 1, bias=False)
     model, x = nn.ModuleList([one, other]), torch.randn(8, 3)
     other.requires_grad_(False)
-    monitor, naive = PLMonitor(model, step_size=0.1, minibatch=True), PLMonitor(model, step_size=0.1)
+    monitor, naive = (PLMonitor(model, step_size=0.1, minibatch=each, every=1) for each in (True, False))
     gradients, products = [], []
     for k in range(6):
         other.requires_grad_(k in (2, 3, 5))

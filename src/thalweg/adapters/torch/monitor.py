@@ -22,6 +22,8 @@ _WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 # Batches over which mini-batch figures are smoothed.
 _MEMORY = 50
 # Looks for which a balance drift stands: it moves slowly, and norms of many small layers take time.
+# Steps that are all looked at, and of which one is from then on, unless asked otherwise.
+_ALL, _THEN_EVERY = 100, 5
 _DRIFT_STANDS = 10
 # Gradients of more entries are not put into one vector: time is in the steps then, and memory is dear.
 _MOST_ENTRIES = 2**24
@@ -48,8 +50,9 @@ class PLMonitor:
         Loss that counts as converged, by default a ten-thousandth of the first, above the floor.
     floor : float
         Smallest loss there is, if known.
-    every : int
-        Look at every so many steps only. A look reads the gradients once, and waits for the device.
+    every : int, optional
+        Look at every so many steps only. A look reads the gradients once, and waits for the device. By default the
+        first hundred steps are all looked at, and every fifth of the others.
     minibatch : bool
         Losses and gradients are those of mini-batches: smooth them, and take for |g|^2 the product of the gradients
         of two batches in a row (`every` looks apart), which is without the bias tr(covariance)/B of a square. It is
@@ -93,7 +96,7 @@ class PLMonitor:
         step_size: float | None = None,
         target: float | None = None,
         floor: float = 0.0,
-        every: int = 1,
+        every: int | None = None,
         minibatch: bool = False,
         pairs: Sequence[tuple[nn.Module, nn.Module]] | None = None,
     ) -> None:
@@ -105,7 +108,7 @@ class PLMonitor:
         if not any(p.requires_grad for p in self._parameters):
             raise check.fail("PLMonitor", "model", "have parameters that are trained", type(model).__name__)
         self._step_size = None if step_size is None else check.real("PLMonitor", "step_size", step_size, above=0.0)
-        self._every = check.positive_int("PLMonitor", "every", every)
+        self._every = None if every is None else check.positive_int("PLMonitor", "every", every)
         self._minibatch: bool = minibatch
         self._before: tuple[list[int], Tensor] | None = None
         self._large = sum(p.numel() for p in self._parameters) > _MOST_ENTRIES
@@ -113,7 +116,7 @@ class PLMonitor:
         self._record = PLRecord(target=target, floor=floor, memory=_MEMORY if minibatch else 1, plain=plain)
         self._pairs = list(_pairs(model)) if pairs is None else list(pairs)
         self._balance = self._balances()
-        self._calls, self._drift = 0, 0.0
+        self._calls, self._looks, self._looked, self._drift = 0, 0, 0, 0.0
 
     def step(self, loss: Tensor | float) -> dict[str, float]:
         """Look at a state, its gradients computed and not yet used.
@@ -128,9 +131,9 @@ class PLMonitor:
         dict of str to float
             `scalars()`; empty at the steps that are left out.
         """
-        looks, left = divmod(self._calls, self._every)
+        now, every = self._calls, self._every or (1 if self._calls < _ALL else _THEN_EVERY)
         self._calls += 1
-        if left:
+        if now % every:
             return {}
         gradients = [gradient for p in self._parameters if (gradient := p.grad) is not None]
         if not gradients:
@@ -140,9 +143,10 @@ class PLMonitor:
             norm, agreement = None, self._agreement(gradients)
         else:
             norm, agreement = math.sqrt(_square(gradients, self._large)), None
-        self._record.add(value, norm, self._pace(), agreement=agreement, steps=self._every)
-        if self._pairs and looks % _DRIFT_STANDS == 0:
+        self._record.add(value, norm, self._pace(), agreement=agreement, steps=now - self._looked)
+        if self._pairs and self._looks % _DRIFT_STANDS == 0:
             self._drift = max(map(_drift, self._balance, self._balances()))
+        self._looks, self._looked = self._looks + 1, now
         return self.scalars()
 
     def scalars(self) -> dict[str, float]:
@@ -157,8 +161,13 @@ class PLMonitor:
     def state_dict(self) -> dict[str, Any]:
         """Return what a run that is taken up again needs, plain numbers in lists and dicts."""
         return {
-            "calls": self._calls, "drift": self._drift, "balance": self._balance, "record": self._record.state_dict()
-        }  # fmt: skip
+            "calls": self._calls,
+            "looks": self._looks,
+            "looked": self._looked,
+            "drift": self._drift,
+            "balance": self._balance,
+            "record": self._record.state_dict(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take a run up again where `state_dict` was called; options are those given to this monitor.
@@ -166,7 +175,8 @@ class PLMonitor:
         Of mini-batches the next look has no gradient to be compared with, and keeps its curvature.
         """
         self._record.load_state_dict(state["record"])
-        self._calls, self._drift = state["calls"], state["drift"]
+        self._calls, self._looks, self._looked = state["calls"], state["looks"], state["looked"]
+        self._drift = state["drift"]
         self._balance = [(now, size) for now, size in state["balance"]]
 
     def judgement(self) -> Judgement:
