@@ -8,7 +8,8 @@ except ImportError:
     raise missing_extra("PyTorch", "torch") from None
 
 from ..report import Change, ZASReport
-from .monitor import PLMonitor, Probe, probe
+from .monitor import PLMonitor
+from .second_order import Probe, probe
 from .zas import zas_
 
 __all__ = ["Change", "PLMonitor", "Probe", "ZASReport", "probe", "zas_"]

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._utils import _flatten_dense_tensors
 
 from ... import _validate as check
 from ..monitor import Judgement, PLRecord
+from .second_order import Probe, probe
 
 # Between two layers these keep the balance of their weights: all are homogeneous of degree 1.
 _HOMOGENEOUS = (nn.ReLU, nn.LeakyReLU, nn.Identity, nn.Flatten, nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d)
 _WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 # Batches over which mini-batch figures are smoothed.
 _MEMORY = 50
-# Looks for which a balance drift stands: it moves slowly, and norms of many small layers take time.
 # Steps that are all looked at, and of which one is from then on, unless asked otherwise.
 _ALL, _THEN_EVERY = 100, 5
+# Looks for which a balance drift stands: it moves slowly, and norms of many small layers take time.
 _DRIFT_STANDS = 10
 # Gradients of more entries are not put into one vector: time is in the steps then, and memory is dear.
 _MOST_ENTRIES = 2**24
@@ -277,55 +276,6 @@ def _square(gradients: Sequence[Tensor], large: bool) -> float:
             return torch.dot(flat, flat).item()
         each = (g.coalesce().values() if g.is_sparse else g for g in gradients)
         return math.fsum(torch.linalg.vector_norm(_in_a_row([g])).item() ** 2 for g in each)
-
-
-@dataclass(frozen=True)
-class Probe:
-    """The most negative curvature of a loss.
-
-    Attributes
-    ----------
-    curvature : float
-        Smallest eigenvalue of the Hessian.
-    steps : float
-        Steps in which a deviation along its direction grows e-fold at the present step size; infinite at a minimum.
-    """
-
-    curvature: float
-    steps: float
-
-    def __str__(self) -> str:
-        if math.isinf(self.steps):
-            return f"no direction descends to second order: smallest curvature {self.curvature:.3g}"
-        return f"a saddle: curvature {self.curvature:.3g}; what is along it grows e-fold in {self.steps:.3g} steps"
-
-
-def probe(
-    closure: Callable[[], Tensor], parameters: Iterable[Tensor], step_size: float, *, tolerance: float = 1e-2
-) -> Probe:
-    """Compute the smallest eigenvalue of the Hessian by Lanczos' method; see `PLMonitor.probe`."""
-    from scipy.sparse import linalg
-
-    watched = list(parameters)
-    gradients = torch.autograd.grad(closure(), watched, create_graph=True, materialize_grads=True)
-    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-    size = flat.numel()
-    if not flat.requires_grad:  # the loss is linear in the parameters
-        return Probe(0.0, math.inf)
-
-    def multiply(vector: np.ndarray) -> np.ndarray:
-        direction = torch.as_tensor(vector.reshape(-1), dtype=flat.dtype, device=flat.device)
-        parts = torch.autograd.grad(flat, watched, direction, retain_graph=True, materialize_grads=True)
-        return torch.cat([part.reshape(-1) for part in parts]).double().cpu().numpy()
-
-    if size == 1:
-        curvature = float(multiply(np.ones(1))[0])
-    else:
-        eigsh: Any = linalg.eigsh  # its stub takes no float for tol
-        hessian = linalg.LinearOperator((size, size), matvec=multiply, dtype=np.float64)  # type: ignore[call-arg]
-        start = np.random.default_rng(0).standard_normal(size)
-        curvature = float(eigsh(hessian, k=1, which="SA", tol=tolerance, v0=start, return_eigenvectors=False)[0])
-    return Probe(curvature, 1 / (-curvature * step_size) if curvature < 0 else math.inf)
 
 
 def _pairs(model: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:
