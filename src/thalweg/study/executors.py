@@ -7,8 +7,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,6 +123,10 @@ def _pool(workers: int) -> Iterator[Executor]:
     # Spawned, not forked: forked copies of threads and locks deadlock.
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin_worker)
     try:
+        # All workers at once: a pool that is adding one while another dies loses its manager to a race.
+        with suppress(BrokenExecutor):
+            while len(pool._processes or {}) < workers:
+                pool.submit(int)
         yield pool
     except BaseException:
         for process in list((pool._processes or {}).values()):
