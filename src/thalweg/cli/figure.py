@@ -93,8 +93,9 @@ def _list(as_json: bool) -> None:
 
     if as_json:
         print_json({"figures": [{"name": f.name, "title": f.title, "summary": f.summary} for f in FIGURES]})
+    width = max(len(each.name) for each in FIGURES)
     for each in () if as_json else FIGURES:
-        say(each.name, each.summary)
+        typer.echo(f"{each.name:<{width}}  {each.summary}")
 
 
 def _draw_all(out: Path, as_json: bool, *, size: str, seed: int, workers: int, store: Path | None) -> None:
