@@ -51,9 +51,11 @@ class Judgement:
 
     Attributes
     ----------
-    state : {"starting", "descending", "slowing", "escaping a saddle", "converged", "stuck", "step too large"}
-        "slowing" is a plateau that gradients could still leave; "stuck" one they cannot, unless by an unstable
-        direction not taken yet, which first derivatives do not show.
+    state : str
+        "starting", "descending", "slowing", "escaping a saddle", "converged", "stuck", "within noise" or "step too
+        large". "slowing" is a plateau that gradients could still leave; "stuck" one they cannot, unless by an unstable
+        direction not taken yet, which first derivatives do not show; "within noise" one where the scatter of
+        mini-batches hides which of the two it is.
     reason : str
         The figures in words, with what to do.
     fall : float
@@ -303,14 +305,17 @@ class PLRecord:
             reason = f"{in_words}, while the gradient's square grew {growth:.3g} times: about {ready:.2g} steps to go."
             return Judgement("escaping a saddle", reason, **figures)
         reach = max(later["square"], 0.0) * last.t / excess
-        by_chance = later["square"] < vague
-        if (reach < _NOTHING or by_chance) and not (growth > _RESTS and rises):
-            little = f"gradients promise {reach:.1g} in as many steps as there have been. It is"
-            if by_chance:
-                little = "gradients of batches agree no more than by chance. It is the noise of mini-batches,"
+        still = not (growth > _RESTS and rises)
+        if later["square"] < vague and still:
             reason = (
-                f"{in_words}, and {little} a minimum, dead units, or a saddle seen from its stable side, which only "
-                "second derivatives tell."
+                f"{in_words}, and gradients of batches agree no more than by chance. Larger batches, smaller steps or "
+                "more of them tell whether it still moves."
+            )
+            return Judgement("within noise", reason, **figures)
+        if reach < _NOTHING and still:
+            reason = (
+                f"{in_words}, and gradients promise {reach:.1g} in as many steps as there have been. It is a minimum, "
+                "dead units, or a saddle seen from its stable side, which only second derivatives tell."
             )
             return Judgement("stuck", reason, **figures)
         return Judgement("slowing", f"{in_words}; gradients still promise {reach:.2g} in twice the time.", **figures)
