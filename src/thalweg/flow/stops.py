@@ -59,7 +59,16 @@ class Stop:
 
 @dataclass(frozen=True)
 class LossBelow(Stop):
-    """Stop once L <= level."""
+    """Stop once L <= level.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> network, data = tw.init.dominated(20, 8, seed=2), tw.data.sphere(6, 20, seed=1)
+    >>> traj = tw.flow(network, data, t_end=1e3, stop=tw.LossBelow(1e-3) | tw.WallTime(60))
+    >>> traj.outcome.name, bool(traj.loss[-1] <= 1e-3)
+    ('LOSS_BELOW', True)
+    """
 
     level: float
 
@@ -75,6 +84,14 @@ class Stationary(Stop):
     """Stop once the flow is at rest: local PL curvature at most `curvature`.
 
     mu = 0 means that the loss no longer falls: a stationary point at positive loss.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> data = tw.Dataset([[1.0], [-1.0]], [1.0, 1.0])
+    >>> traj = tw.flow(tw.ShallowNetwork([[1.0]], [1.0]), data, t_end=1e3, stop=tw.Stationary())  # cannot see sample 1
+    >>> traj.outcome.name, traj.residuals[-1].round(6)
+    ('STATIONARY', array([0., 1.]))
     """
 
     curvature: float = 1e-10

@@ -31,6 +31,13 @@ def loss(traj: Trajectory, figure: FigureBase | None = None) -> FigureBase:
     traj : Trajectory
     figure : Figure or SubFigure, optional
         Where to draw; a new Figure if left out.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> traj = tw.flow(tw.init.dominated(20, 8, seed=2), tw.data.sphere(6, 20, seed=1), t_end=5.0)
+    >>> tw.plot.loss(traj).axes[0].get_title()
+    'Loss'
     """
     figure = figure or _figure()
     ax = figure.subplots()

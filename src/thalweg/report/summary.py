@@ -40,7 +40,15 @@ class Summary:
 
 
 def summarize(traj: Trajectory) -> Summary:
-    """Put a trajectory into words."""
+    """Put a trajectory into words.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> traj = tw.flow(tw.init.dominated(20, 8, seed=2), tw.data.sphere(6, 20, seed=1), t_end=5.0)
+    >>> tw.report.summarize(traj).verdict
+    'The flow reached t_end (t = 5, loss ...)'
+    """
     message, _, advice = str(traj.outcome).partition(". ")
     checks, warnings = _checks(traj)
     next_steps = (advice.rstrip("."), *warnings)

@@ -97,7 +97,15 @@ class PLMonitor:
 
 
 def squared_norm(gradients: Any) -> Array:
-    """Return |g|^2 over all leaves of a pytree; may be compiled."""
+    """Return |g|^2 over all leaves of a pytree; may be compiled.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from thalweg.adapters.jax import squared_norm
+    >>> float(squared_norm({"a": jnp.array([3.0]), "b": [jnp.array(4.0)]}))
+    25.0
+    """
     return sum((jnp.sum(jnp.abs(leaf) ** 2) for leaf in jax.tree.leaves(gradients)), jnp.zeros(()))
 
 
