@@ -47,6 +47,14 @@ class LossAudit:
     kinks: tuple[str, ...] = ()
     balance_drift: float | None = None
 
+    @classmethod
+    def of(cls, first: float, loss: FloatArray, energy: FloatArray, floor: float = 0.0, **others: Any) -> LossAudit:
+        """Check losses and energies (T,) at output times against the loss of the start."""
+        scale = abs(first - floor) or 1.0
+        rises = np.diff(np.concatenate([[first], loss])).max(initial=0.0)
+        drift = float(np.abs(first - loss - energy).max())
+        return cls(max(float(rises), 0.0) / scale, drift / scale, **others)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LossTrajectory:

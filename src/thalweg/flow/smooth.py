@@ -84,9 +84,8 @@ def flow_smooth(
                     since = 0
                 if len(rows) >= 2 * _MOST_OUTPUTS:
                     rows, stride = rows[::2], 2 * stride
-            else:
-                dense = solver.dense_output()
-                passed = wanted[wanted <= solver.t]
+            elif (passed := wanted[wanted <= solver.t]).size:
+                dense = solver.dense_output()  # not for nothing: it evaluates the velocity
                 rows += [model.row(float(t), np.asarray(dense(t))) for t in passed]
                 wanted = wanted[passed.size :]
             y = solver.y.copy()
@@ -106,12 +105,8 @@ def flow_smooth(
         rows.append(model.row(solver.t, solver.y))
     t, loss, curvature, energy, drift = (np.array(column) for column in zip(*rows, strict=True))
     first = model.row(0.0, model.start)[1]
-    rises = np.diff(np.concatenate([[first], loss])).max(initial=0.0)
-    audit = LossAudit(
-        largest_loss_increase=max(float(rises), 0.0) / (first or 1.0),
-        energy_drift=float(np.abs(first - loss - energy).max()) / (first or 1.0),
-        balance_drift=None if network.degree is None else float(drift.max()),
-    )
+    balance_drift = None if network.degree is None else float(drift.max())
+    audit = LossAudit.of(first, loss, energy, balance_drift=balance_drift)
     settings = {"t_end": end, "rtol": float(rtol), "floor": 0.0, "solver": "DOP853", "steps": steps}
     return LossTrajectory(
         *(t, loss, curvature, energy),
@@ -151,15 +146,20 @@ class _Model:
 
     def velocity(self, t: float, y: FloatArray) -> FloatArray:
         """Return dy/dt."""
+        return self._moves(y)[1]
+
+    def _moves(self, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return r and dy/dt."""
         W, a = self._parts(y)
         s, slope = self._network.activate(W @ self._X.T)
         r = self._y - a @ s / self._p
         dW, da = (a[:, None] * slope * r) @ self._X / self._n, s @ r / self._n
-        return np.concatenate([dW.ravel(), da, [(np.sum(dW * dW) + da @ da) / self._p]])
+        return r, np.concatenate([dW.ravel(), da, [(np.sum(dW * dW) + da @ da) / self._p]])
 
     def row(self, t: float, y: FloatArray) -> tuple[float, float, float, float, float]:
         """Return time, loss, curvature, energy, and drift of the balance."""
-        r, power = self.residuals(y), float(self.velocity(t, y)[-1])
+        r, velocity = self._moves(y)
+        power = float(velocity[-1])
         loss = float(r @ r) / (2 * self._n)
         drift = float(np.max(np.abs(self._balances(y) - self._balance) / self._size))
         return t, loss, power / loss if loss > 0 else 0.0, float(y[-1]), drift

@@ -22,6 +22,7 @@ from ...flow.loss_trajectory import LossAudit, LossTrajectory
 from ...flow.progress import Progress
 from ...flow.stops import RunningState, as_stop
 from .kinks import kinks
+from .monitor import squared_norm
 
 _SOLVERS = {"tsit5": diffrax.Tsit5, "dopri8": diffrax.Dopri8, "kvaerno5": diffrax.Kvaerno5}
 # Steps between two looks at the keyboard and the stop condition, and halvings of a stretch that takes more.
@@ -108,8 +109,8 @@ def flow(
         if run.kinks:
             warnings.warn(_warning(run.kinks), stacklevel=2)
 
-        def pause() -> Outcome | None:
-            running = run.running(time.monotonic() - begun)
+        def pause(record: bool = False) -> Outcome | None:
+            running = run.running(time.monotonic() - begun, record)
             bar.show(running)
             outcome = Outcome.INTERRUPTED if interrupt.asked else condition(running) if run.t > 0 else None
             return outcome or (Outcome.STATIONARY if running.curvature == 0.0 else None)
@@ -118,8 +119,7 @@ def flow(
         for end in (*wanted, None):  # the last output time may be earlier than the end
             outcome = run.advance(float(t_end if end is None else end), pause)
             if outcome is None and end is not None:
-                run.record()
-                outcome = pause()
+                outcome = pause(record=True)
             if outcome is not None:
                 break
         return run.trajectory(outcome or Outcome.REACHED_END, float(t_end))
@@ -146,10 +146,10 @@ class _Run:
         except (TypeError, ValueError) as error:
             must = "map params to a real scalar, and be differentiable in reverse mode"
             raise check.fail("flow", "loss", must, str(error).splitlines()[0]) from None
-        square = float(sum(jnp.sum(each**2) for each in gradient))
-        if not (np.isfinite(value) and np.isfinite(square)):
+        self._first, square = float(value), float(squared_norm(gradient))
+        if not (np.isfinite(self._first) and np.isfinite(square)):
             raise InputError(
-                f"The loss of the start is {float(value):g}, the square of its gradient {square:g}: start elsewhere, "
+                f"The loss of the start is {self._first:g}, the square of its gradient {square:g}: start elsewhere, "
                 "or rescale the loss."
             )
         self.kinks = kinks(self._loss, start)
@@ -161,8 +161,7 @@ class _Run:
     def _stretch(self, state: Any, t0: Any, t1: Any, dt: Any) -> Any:
         def field(_: Any, state: Any, __: Any) -> Any:
             gradient = jax.grad(self._loss)(state[0])
-            square = sum(jnp.sum(each**2) for each in gradient)
-            return [-each for each in gradient], square
+            return [-each for each in gradient], squared_norm(gradient)
 
         found = diffrax.diffeqsolve(
             diffrax.ODETerm(field),  # type: ignore[arg-type]
@@ -194,37 +193,32 @@ class _Run:
         first = self.advance((self.t + end) / 2, pause, halvings - 1)
         return first or pause() or self.advance(end, pause, halvings - 1)
 
-    def record(self) -> None:
-        """Keep the figures of the present state."""
-        self._rows.append(self._figures())
-
     def _figures(self) -> tuple[float, float, float, float]:
         value, gradient = self._both(self._state[0])
-        square, excess = float(sum(jnp.sum(each**2) for each in gradient)), float(value) - self._floor
+        square, excess = float(squared_norm(gradient)), float(value) - self._floor
         curvature = square / excess if excess > 0 else np.nan if square else 0.0
         return self.t, float(value), curvature, float(self._state[1])
 
-    def running(self, seconds: float) -> RunningState:
-        """Return what stop functions see."""
-        t, loss, curvature, _ = self._figures()
+    def running(self, seconds: float, record: bool) -> RunningState:
+        """Return what stop functions see of the present state, and keep its figures if they are to be recorded."""
+        figures = self._figures()
+        if record:
+            self._rows.append(figures)
+        t, loss, curvature, _ = figures
         return RunningState(t, loss, curvature, _NO_RESIDUALS, 0, seconds, self._params)  # type: ignore[arg-type]
 
     def trajectory(self, outcome: Outcome, t_end: float) -> LossTrajectory:
         """Gather what was recorded; the end is recorded if the output times leave it out after a stop."""
         if not self._rows or (outcome is not Outcome.REACHED_END and self._rows[-1][0] < self.t):
-            self.record()
+            self._rows.append(self._figures())
         t, loss, curvature, energy = (np.array(column, dtype=np.float64) for column in zip(*self._rows, strict=True))
-        first = float(self._both(self._start[0])[0])
-        scale = abs(first - self._floor) or 1.0
-        rises = np.diff(np.concatenate([[first], loss])).max(initial=0.0)
-        drift = float(np.abs(first - loss - energy).max()) / scale
         settings = {"t_end": t_end, "rtol": self._rtol, "floor": self._floor, "solver": self._solver}
         return LossTrajectory(
             *(t, loss, curvature, energy),
             start=self._tree(self._start[0]),
             final=self._params(),
             outcome=outcome,
-            audit=LossAudit(max(float(rises), 0.0) / scale, drift, self.kinks),
+            audit=LossAudit.of(self._first, loss, energy, self._floor, kinks=self.kinks),
             settings=settings | {"steps": self._steps},
         )
 
