@@ -121,5 +121,5 @@ def saved_kind(path: str | Path) -> str:
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as parts:
             return str(parts["format"]).rpartition("-")[0]
-    except (OSError, AttributeError, *BROKEN_FILE):
+    except (OSError, *BROKEN_FILE):
         return ""

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ..._errors import InputError
-from ..._files import BROKEN_FILE
+from ..._files import BROKEN_FILE, reason
 from ...networks.deep_linear import DeepLinearNetwork
 from ...networks.shallow import ShallowNetwork
 from ..bridges import Layer, network_of
@@ -91,9 +91,8 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
         raise InputError(f"There is no file {str(path)!r}.") from None
     except pickle.UnpicklingError:
         raise InputError(f"{str(path)!r} holds more than weights, or is no checkpoint: {_SAVE}.") from None
-    except (OSError, RuntimeError, *BROKEN_FILE) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise InputError(f"{str(path)!r} is not a complete PyTorch checkpoint: {reason}.") from None
+    except (OSError, *BROKEN_FILE) as error:
+        raise InputError(f"{str(path)!r} is not a complete PyTorch checkpoint: {reason(error)}.") from None
     for name in _NESTED:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(name), Mapping):
             loaded = loaded[name]
