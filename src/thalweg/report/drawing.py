@@ -85,15 +85,16 @@ def logarithmic(*series: FloatArray) -> dict[str, Any]:
         return {}
     decades = float(np.log10(positive.max() / positive.min()))
     ticks = {"dtick": int(np.ceil(decades / _DECADES))} if decades > 2 else {"dtick": "D2"} if decades > 1 else {}
-    return {"type": "log", "exponentformat": "power", **ticks}
+    return {"type": "log", **ticks}
 
 
 def layout(x: str, y: str, vertical: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return axes with titles, and room for no more than them; `vertical` is added to the vertical one."""
+    """Return axes with titles, and room for them and their numbers; `vertical` is added to the vertical one."""
+    # Margins that follow the labels may never settle: the room they take decides which labels there are.
     return {
-        "xaxis": {"title": {"text": x}, "automargin": True},
-        "yaxis": {"title": {"text": y}, "automargin": True} | (vertical or {}),
-        "margin": {"l": 55, "r": 12, "t": 12, "b": 45},
+        "xaxis": {"title": {"text": x}, "tickangle": 0, "exponentformat": "power"},
+        "yaxis": {"title": {"text": y, "standoff": 6}, "exponentformat": "power"} | (vertical or {}),
+        "margin": {"l": 76, "r": 14, "t": 12, "b": 45},
         "showlegend": False,
         "height": 340,
     }

@@ -135,6 +135,7 @@ def _outcomes(groups: list[Group]) -> Chart:
     }
     height = 90 + sum(20 + 16 * len(lines) for lines in wrapped)
     axes = layout("trials in %", "", rungs) | {"barmode": "stack", "height": max(200, height)}
+    axes["margin"]["l"] = 16 + 8 * max(len(line) for lines in wrapped for line in lines)
     total = sum(counts.values(), Counter[str]())
     caption = "How the trials ended: " + ", ".join(f"{count} {name}" for name, count in sorted(total.items())) + "."
     rows = tuple((label, *(str(counted[name]) for name in names)) for label, counted in counts.items())

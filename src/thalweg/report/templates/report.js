@@ -35,7 +35,7 @@
 
   function press(button) {
     const figure = figures.get(button.dataset.for), on = pressed(button, button.getAttribute("aria-pressed") !== "true");
-    if (button.dataset.axis) figure.scales[button.dataset.axis] = { type: on ? "log" : "linear", dtick: null, exponentformat: "power" };
+    if (button.dataset.axis) figure.scales[button.dataset.axis] = { type: on ? "log" : "linear", dtick: null };
     else if (on) figure.hidden.delete(button.dataset.name);
     else figure.hidden.add(button.dataset.name);
     draw(button.dataset.for);
