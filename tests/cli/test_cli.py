@@ -225,9 +225,8 @@ def test_the_demo_runs_on_real_and_drawn_data_and_names_its_report(tmp_path, mon
     assert "sphere(n=" in text
 
 
-def test_the_installed_command_in_its_own_process(tmp_path):
-    code = "from thalweg.cli import main; main()"
-    command = [sys.executable, "-c", code, *SMALL, "--json"]
+def test_the_command_line_in_its_own_process(tmp_path):
+    command = [sys.executable, "-m", "thalweg", *SMALL, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["t"] == 4.0

@@ -59,6 +59,30 @@ def test_an_interrupted_figure_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("toy")
+def test_the_folder_is_made_and_does_not_stay_without_a_figure(tmp_path):
+    out = tmp_path / "not" / "there"
+    assert run("figure", "toy", "--size", "full", "--out", out).exit_code == 1
+    assert run("figure", "--all", "--size", "full", "--out", out).exit_code == 1
+    assert run("figure", "toy", "--seed", "-1", "--out", out).exit_code == 2
+    assert not list(tmp_path.iterdir())
+    assert run("figure", "toy", "--out", out).exit_code == 0
+    assert len(list(out.iterdir())) == 4
+    assert run("figure", "--all", "--out", tmp_path / "all").exit_code == 0
+    assert (tmp_path / "all" / "index.html").is_file()
+
+
+@pytest.mark.usefixtures("toy")
+@pytest.mark.parametrize("how", [["toy"], ["--all"]])
+def test_a_file_in_the_place_of_the_folder_is_refused(how, tmp_path):
+    (tmp_path / "taken").write_text("")
+    for out in (tmp_path / "taken", tmp_path / "taken" / "deeper"):
+        result = run("figure", *how, "--out", out)
+        assert result.exit_code == 2
+        assert "--out cannot be the folder" in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
 def test_the_list_names_every_figure():
     result = run("figure", "--list")
     assert result.exit_code == 0
@@ -73,7 +97,7 @@ def test_the_list_names_every_figure():
         (["figure"], "--list"),
         (["figure", "sadle"], "'saddle'"),
         (["figure", "saddle", "--seed", "-1"], "'seed'"),
-        (["figure", "saddle", "--out", "/nowhere/at/all"], "--out"),
+        (["figure", "saddle", "--out", "/dev/null/at/all"], "--out"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(words, expected):

@@ -7,6 +7,8 @@ import math
 import shlex
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +37,22 @@ def writable(option: str, path: Path | None) -> None:
             pass
     except OSError as error:
         raise InputError(f"{option} cannot write {str(path)!r}: {error.strerror}. Choose another folder.") from None
+
+
+@contextmanager
+def folder_for(option: str, folder: Path) -> Iterator[None]:
+    """Make a folder, with those it is in, for what is written within; it goes again if nothing was."""
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{option} cannot be the folder {str(folder)!r}: {error.strerror}. Choose another.") from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # the first that holds something, and so all that hold it, stay
+            for each in made:
+                each.rmdir()
 
 
 def say(label: str, text: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .._errors import InputError
-from ._output import JsonOption, print_json, say, writable
+from ._output import JsonOption, folder_for, print_json, say, writable
 
 if TYPE_CHECKING:
     from ..figures.base import Progress
@@ -33,7 +33,7 @@ def figure(
     list_all: Annotated[bool, typer.Option("--list", help="List the figures there are.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Draw all of them, and a page that shows them.")] = False,
     size: Annotated[Size, typer.Option(help="Seconds, or the numbers of the documentation: minutes.")] = Size.quick,
-    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(),
+    out: Annotated[Path, typer.Option(help="Folder to write into; made if need be.")] = Path(),
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes to compute in; results do not depend on it.")] = 1,
     store: Annotated[
@@ -71,12 +71,13 @@ def figure(
     if name is None:
         raise InputError("Name a figure, or ask for --list or --all.")
     chosen = figures.named(name)
-    writable("--out", out / f"{name}.png")
+    command = f"thalweg figure {name} --size {size.value} --seed {seed}"
     try:
-        with _bar(wanted=not as_json) as progress:
-            drawn = figures.draw(name, size=size.value, seed=seed, workers=workers, store=store, progress=progress)
-        command = f"thalweg figure {name} --size {size.value} --seed {seed}"
-        saved = figures.save(drawn, out, name, title=chosen.title, command=command)
+        with folder_for("--out", out):
+            writable("--out", out / f"{name}.png")
+            with _bar(wanted=not as_json) as progress:
+                drawn = figures.draw(name, size=size.value, seed=seed, workers=workers, store=store, progress=progress)
+            saved = figures.save(drawn, out, name, title=chosen.title, command=command)
     except KeyboardInterrupt:
         typer.echo("thalweg: interrupted; no file was left half written.", err=True)
         raise typer.Exit(1) from None
@@ -93,8 +94,9 @@ def _list(as_json: bool) -> None:
 
     if as_json:
         print_json({"figures": [{"name": f.name, "title": f.title, "summary": f.summary} for f in FIGURES]})
+        return
     width = max(len(each.name) for each in FIGURES)
-    for each in () if as_json else FIGURES:
+    for each in FIGURES:
         typer.echo(f"{each.name:<{width}}  {each.summary}")
 
 
@@ -103,16 +105,19 @@ def _draw_all(out: Path, as_json: bool, *, size: str, seed: int, workers: int, s
     from .. import figures
 
     page = out / "index.html"
-    writable("--out", page)
     done = []
     interrupted = False
     try:
-        with _bar(wanted=not as_json) as progress:
-            for made in figures.reproduce(out, size=size, seed=seed, workers=workers, store=store, progress=progress):
-                done.append(made)
-                if not as_json:
-                    what = f"drawn in {made.seconds:.3g} s" if made.state == "drawn" else f"{made.state}: {made.text}"
-                    typer.echo(f"{made.name:<22} {what}")
+        with folder_for("--out", out):
+            writable("--out", page)
+            with _bar(wanted=not as_json) as progress:
+                how: Any = {"workers": workers, "store": store, "progress": progress}
+                for made in figures.reproduce(out, size=size, seed=seed, **how):
+                    done.append(made)
+                    if not as_json:
+                        drawn = made.state == "drawn"
+                        what = f"drawn in {made.seconds:.3g} s" if drawn else f"{made.state}: {made.text}"
+                        typer.echo(f"{made.name:<22} {what}")
     except KeyboardInterrupt:
         interrupted = True
         typer.echo(f"thalweg: interrupted; figures finished and kept: {len(done)}.", err=True)
