@@ -122,7 +122,7 @@ def test_trials_that_raise_are_exit_code_1(spec, tmp_path):
     ("words", "expected"),
     [
         (["run", "none.toml", "--store", "store"], ["none.toml"]),
-        (["run", "{spec}", "--store", "{tmp}/no/store"], ["store", "cannot be made"]),
+        (["run", "{spec}", "--store", "/dev/null/store"], ["store", "cannot be made"]),
         (["run", "{spec}", "--store", "{tmp}/s", "--workers", "0"], ["--workers", "0"]),
         (["resume", "{tmp}"], ["holds no study"]),
         (["status", "{tmp}"], ["holds no study"]),

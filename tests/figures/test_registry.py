@@ -77,7 +77,7 @@ def test_nothing_is_written_unless_everything_is_ready(tmp_path, monkeypatch):
         ({"name": "saddle", "seed": -1}, "'seed'"),
         ({"name": "saddle", "seed": None}, "'seed'"),
         ({"name": "saddle", "workers": 0}, "'workers'"),
-        ({"name": "saddle", "store": Path("none/store")}, "existing folder"),
+        ({"name": "saddle", "store": Path(__file__)}, "be a folder"),
     ],
 )
 def test_bad_requests_are_refused(arguments, words):

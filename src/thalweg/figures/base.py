@@ -62,7 +62,7 @@ class Work:
     Raises
     ------
     InputError
-        For a seed below 0, no workers, or a store that is not in an existing folder.
+        For a seed below 0, no workers, or a store that is a file.
     """
 
     seed: int = 0
@@ -75,12 +75,8 @@ class Work:
             raise check.fail("figure", "seed", "be a non-negative int", "None")
         check.seed_sequence("figure", self.seed)
         check.positive_int("figure", "workers", self.workers)
-        if self.store is not None and not (
-            self.store.is_dir() or (self.store.parent.is_dir() and not self.store.exists())
-        ):
-            raise check.fail(
-                "figure", "store", "be a folder, or a new one in an existing folder", repr(str(self.store))
-            )
+        if self.store is not None and self.store.exists() and not self.store.is_dir():
+            raise check.fail("figure", "store", "be a folder, or a new one", repr(str(self.store)))
 
 
 @dataclass(frozen=True)

@@ -81,5 +81,4 @@ def _folder(study: Study, work: Work) -> Iterator[Path]:
         with TemporaryDirectory(prefix="thalweg-") as folder:
             yield Path(folder)
     else:
-        work.store.mkdir(exist_ok=True)
         yield work.store / f"{study.name}-{hashlib.sha256(study.text.encode()).hexdigest()[:8]}"

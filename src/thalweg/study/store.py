@@ -214,7 +214,7 @@ def _keep_study(folder: Path, study: Study) -> None:
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"The folder {str(folder)!r} cannot be made: {error.strerror}. Choose another.") from None
 
