@@ -45,12 +45,20 @@ def test_the_proved_rate_is_that_of_the_formula(leaks):
 
 
 def test_the_slope_of_the_group_plateau_is_the_closed_form(lengths):
-    for k, (slope, _, _, theory) in enumerate(plateau.fits(lengths, "group")):
+    for k, (_, last) in enumerate(plateau.slopes(lengths, "group")):
         _, data = plateau.problem("group", 1.0, 2, k)
         c = data.norms * data.y
         expected = data.n / max(np.linalg.norm(c[c > 0]), np.linalg.norm(c[c < 0]))
-        assert theory == pytest.approx(expected, rel=0.02)  # where it is measured a hundredth of the loss is gone
-        assert slope == pytest.approx(expected, rel=0.02)
+        _, length, rate = plateau.curve(lengths, "group", k)
+        assert 1 / rate[-1] == pytest.approx(expected, rel=0.02)  # measured where a hundredth of the loss is gone
+        assert last == pytest.approx((length[-1] - length[-2]) / (np.log(1e3) / rate[-1]), rel=1e-12)
+        assert last == pytest.approx(1.0, rel=0.01)
+
+
+def test_slopes_tend_to_the_theory(lengths):
+    for kind in plateau.STARTS:
+        first, last = np.abs(plateau.slopes(lengths, kind) - 1).T
+        assert (last < first).all()
 
 
 def test_the_length_of_a_single_group_is_the_closed_form():
@@ -68,11 +76,12 @@ def test_the_length_of_a_single_group_is_the_closed_form():
 
 def test_random_plateaus_on_orthogonal_inputs_grow_like_the_best_active_set(lengths):
     """In theory every neuron keeps the samples of its sign that it sees at the start, and turns to their labels."""
-    for k, (slope, _, _, _) in enumerate(plateau.fits(lengths, "orthogonal")):
+    for k in range(2):
         start, data = plateau.problem("orthogonal", 1.0, 2, k)
         seen = (start.preactivations(data.X) > 0) & (np.sign(data.y) * np.sign(start.a)[:, None] > 0)
         expected = data.n / np.linalg.norm(seen * data.norms * data.y, axis=1).max()
-        assert slope == pytest.approx(expected, rel=0.06)
+        _, length, _ = plateau.curve(lengths, "orthogonal", k)
+        assert length[-1] - length[-2] == pytest.approx(expected * np.log(1e3), rel=0.05)
 
 
 def test_covered_dominated_starts_on_weakly_interacting_data_converge(shares):

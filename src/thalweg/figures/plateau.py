@@ -86,67 +86,70 @@ def measure(setting: Setting, work: Work) -> Table:
     return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
 
 
-def fits(table: Table, kind: str) -> FloatArray:
-    """Return for each seed of one kind of start: slope, half of its 95 % interval, intercept, slope in theory (m, 4).
+def slopes(table: Table, kind: str) -> FloatArray:
+    """Return the slope of the length over log(1/scale) between neighbouring scales, over that in theory, (m, scales - 1).
 
-    The line is fitted by least squares to the lengths over log(1/scale); the theory is 1/rate at the smallest scale.
+    One row for each seed of one kind of start, from the largest scales to the smallest; the theory is 1/rate at the
+    smallest. Nothing is fitted: the lengths have no noise, and tend to a line only as the scale tends to 0.
     """
-    from scipy.stats import linregress, t
-
     rows = []
     for k in np.unique(table["seed"]):
-        mine = (table["start"] == kind) & (table["seed"] == k)
-        x, y = -np.log(table["scale"][mine]), table["length"][mine]
-        line: Any = linregress(x, y)
-        reach = t.ppf(0.975, len(x) - 2) * line.stderr
-        rows.append((line.slope, reach, line.intercept, 1 / table["rate"][mine][np.argmax(x)]))
+        x, length, rate = curve(table, kind, k)
+        rows.append(np.diff(length) / -np.diff(np.log(x)) * rate[-1])
     return np.array(rows)
 
 
+def curve(table: Table, kind: str, k: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return scales, decreasing, lengths and rates of one kind of start and one seed."""
+    mine = np.flatnonzero((table["start"] == kind) & (table["seed"] == k))
+    mine = mine[np.argsort(-table["scale"][mine])]
+    return table["scale"][mine], table["length"][mine], table["rate"][mine]
+
+
 def read(table: Table) -> str:
-    """Say how well the slopes agree with theory."""
+    """Say how the slopes tend to those of the theory."""
+    scales = -np.sort(-np.unique(table["scale"]))
     words = []
     for kind, (_, _, label) in STARTS.items():
-        slope, reach, _, theory = fits(table, kind).T
-        inside = int((np.abs(slope - theory) <= reach + 1e-6 * theory).sum())
+        first, last = slopes(table, kind)[:, [0, -1]].T
         words.append(
-            f"{label}: {np.min(slope / theory):.4g} to {np.max(slope / theory):.4g} times the theory, "
-            f"{inside} of {len(slope)} intervals contain it"
+            f"{label}: {first.min():.4g} to {first.max():.4g} between the two largest, {last.min():.4g} to "
+            f"{last.max():.4g} between the two smallest"
         )
-    smallest = table["scale"].min()
     return (
         f"Time until {FALLEN:.0%} of the loss is gone, from balanced starts of different scale (n = {SAMPLES}, random "
-        f"ones of width {WIDTH}), against log(1/scale) down to {smallest:g}. Near the origin a balanced neuron grows "
-        "exponentially, so that the length is a line, and its slope one over the rate of the fastest neuron, sign(a) "
-        "sum_i y_i relu(z_i)/(n |w|), measured where the plateau of the smallest start ends; for one neuron per group "
-        f"of orthogonal inputs it is n/|X^T y| over the group. Fitted slopes, {'; '.join(words)}. Where the neuron "
-        "turns and others grow nearly as fast, the line is reached only at small scales, and the intervals, which take "
-        "the lengths for a line with noise, are too optimistic."
+        f"ones of width {WIDTH}), against log(1/scale), {len(np.unique(table['seed']))} seeds. Near the origin a "
+        "balanced neuron grows exponentially, so that as the scale tends to 0 the length tends to a line, with slope "
+        "one over the rate of the fastest neuron, sign(a) sum_i y_i relu(z_i)/(n |w|), measured where the plateau of "
+        "the smallest start ends; for one neuron per group of orthogonal inputs it is n/|X^T y| over the group. Slopes "
+        f"between neighbouring scales, from {scales[0]:g} to {scales[-1]:g}, over the slope in theory: "
+        f"{'; '.join(words)}. Where others grow nearly as fast as the fastest neuron, the line is reached slowly."
     )
 
 
 def picture(table: Table) -> Any:
-    """Draw lengths with their lines, and slopes against theory."""
+    """Draw lengths, and how their slopes tend to the theory."""
     figure = new_figure(11.0, 4.6)
-    lengths, slopes = figure.subplots(1, 2)
+    lengths, ratios = figure.subplots(1, 2)
     for kind, (colour, marker, label) in STARTS.items():
-        found = fits(table, kind)
-        for k, (slope, _, intercept, _) in zip(np.unique(table["seed"]), found, strict=True):
-            mine = (table["start"] == kind) & (table["seed"] == k)
-            scale = table["scale"][mine]
-            lengths.plot(scale, table["length"][mine], marker, color=colour, markersize=4, label="_" * bool(k) + label)
-            lengths.plot(scale, intercept - slope * np.log(scale), color=colour, linewidth=0.8)
-        look = {"fmt": marker, "color": colour, "markersize": 4, "capsize": 2, "label": label}
-        slopes.errorbar(found[:, 3], found[:, 0], found[:, 1], **look)
-    lengths.set(xscale="log", xlabel="scale of the start", ylabel=f"time until {FALLEN:.0%} of the loss is gone")
-    lengths.invert_xaxis()
-    lengths.set_title("Length of the plateau, and least-squares lines")
-    theory = np.concatenate([fits(table, kind)[:, 3] for kind in STARTS])
-    ends = np.array([0.95 * theory.min(), 1.05 * theory.max()])
-    slopes.plot(ends, ends, "--", color=GREY, label="theory")
-    slopes.set(xlabel="1/rate of the fastest neuron", ylabel="slope of the line", title="Slopes with 95 % intervals")
-    lengths.legend(fontsize=8)
-    slopes.legend(fontsize=8)
+        for k, (seed, ratio) in enumerate(zip(np.unique(table["seed"]), slopes(table, kind), strict=True)):
+            scale, length, _ = curve(table, kind, seed)
+            look = {
+                "marker": marker,
+                "color": colour,
+                "markersize": 4,
+                "linewidth": 0.8,
+                "label": "_" * bool(k) + label,
+            }
+            lengths.plot(scale, length, **look)
+            ratios.plot(scale[1:], ratio, **look)
+    ratios.axhline(1.0, linestyle="--", color=GREY, label="theory")
+    lengths.set(ylabel=f"time until {FALLEN:.0%} of the loss is gone", title="Length of the plateau")
+    ratios.set(ylabel="slope / slope in theory", title="Slope from one scale to the next smaller one")
+    for ax in (lengths, ratios):
+        ax.set(xscale="log", xlabel="scale of the start")
+        ax.invert_xaxis()
+        ax.legend(fontsize=8)
     return figure
 
 
