@@ -252,3 +252,17 @@ def test_a_neuron_that_slides_into_zero_rests_there(seed):
     assert np.allclose(np.abs(traj.final.a[resting]), np.sqrt(network.invariant[resting]), rtol=1e-9)
     assert (np.diff(traj.loss) <= 0).all()
     assert traj.audit.energy_error < 1e-2
+
+
+@KERNELS
+def test_a_neuron_between_opposite_inputs_rests_at_zero(kernel):
+    """Both sides push towards w = 0, where the kinks of x and -2x are one: no pair of them may be let go there."""
+    data = tw.Dataset([[1.0], [-2.0]], [1.0, 3.0])
+    start = tw.ShallowNetwork([[0.2], [0.6]], [-5.4, 0.7])
+    times = np.linspace(0.0, 0.2, 5)
+    traj = tw.flow(start, data, t_end=0.2, times=times, kernel=kernel)
+    assert traj.final.W[0] == 0
+    assert traj.sliding[-1] == 2  # both samples of that neuron
+    assert traj.events.sum() <= 2
+    assert traj.audit.energy_error < 1e-3
+    assert_allclose(preactivations(traj), brute_force.flow_of(start, data, times).z, atol=1e-6)

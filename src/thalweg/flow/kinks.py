@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .._typing import FloatArray, IntArray, ModeArray
+from .._typing import BoolArray, FloatArray, IntArray, ModeArray
 from .coordinates import Coordinates
 
 # Directions that agree to this are one line.
@@ -68,6 +68,13 @@ class Kinks:
     @property
     def _alone(self) -> bool:
         return len(self.norms) == len(self.kink)
+
+    @cached_property
+    def opposed(self) -> BoolArray:
+        """Whether inputs of opposite directions share the kink, (k,)."""
+        signs = np.zeros((2, len(self.norms)), bool)
+        signs[(self.ratio < 0).astype(int), self.kink] = True
+        return signs.all(axis=0)
 
     @cached_property
     def _weights(self) -> FloatArray:

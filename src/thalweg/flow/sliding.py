@@ -335,14 +335,15 @@ class SlidingEngine:
     def _rest_at_vertices(self, u: FloatArray, z: FloatArray, a: FloatArray, modes: ModeArray) -> None:
         """Put to rest ReLU neurons that slid along a ray into w = 0, where all their kinks meet.
 
-        Rest is a solution there (all multipliers 0); no velocity follows from the few forces of a slide.
+        Rest is a solution there (all multipliers 0); no velocity follows from the few forces of a slide. Where opposite
+        inputs share a kink, one of them pulls on either side: such kinks go on sliding.
         """
         if self._kinks.slope:
             return
         near = np.einsum("jk,jk->j", u, u) <= (VERTEX * a) ** 2
         for j in np.flatnonzero(near):
             if np.count_nonzero(modes[j] == 0) >= max(1, u.shape[1] - 1):
-                u[j], z[j], modes[j] = 0.0, 0.0, -1
+                u[j], z[j], modes[j] = 0.0, 0.0, np.where(self._kinks.opposed, 0, -1)
                 self._next_sets.sizes[j] = -1, 0
 
     # Small pieces
