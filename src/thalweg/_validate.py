@@ -20,15 +20,22 @@ def fail(owner: str, name: str, must: str, got: object) -> InputError:
     return InputError(f"The '{name}' parameter of {owner} must {must}. Got {got}.")
 
 
-def real_array(owner: str, name: str, value: Any, ndim: int) -> FloatArray:
-    """Convert to a C-contiguous float64 array of `ndim` dimensions with finite entries only."""
+def real_array(owner: str, name: str, value: Any, ndim: int, *, copy: bool = False) -> FloatArray:
+    """Convert to a C-contiguous float64 array of `ndim` dimensions with finite entries only.
+
+    It may be the array given, unless a copy is asked for.
+    """
+    if np.ma.is_masked(value):
+        raise fail(owner, name, "have no masked entries: fill them, or drop their rows", "a masked array with some")
     try:
         raw = np.asarray(value)
-        if raw.dtype.kind == "c":
-            raise TypeError("complex numbers")
+        if raw.dtype.kind in "cmM":
+            raise TypeError(f"entries of type {raw.dtype}")
         array = np.ascontiguousarray(raw, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise fail(owner, name, "be an array of real numbers", error) from None
+    if copy and np.may_share_memory(array, raw):
+        array = array.copy()
     if array.ndim != ndim:
         raise fail(owner, name, f"have {ndim} dimension(s)", f"shape {array.shape}")
     finite(owner, name, array)
@@ -96,6 +103,13 @@ def output_times(owner: str, times: Any, end: float) -> FloatArray | None:
         outside = wanted[0] if wanted[0] < 0 else wanted[-1]
         raise fail(owner, "times", f"lie within [0, t_end = {end:g}]", f"{outside:g}")
     return np.minimum(wanted, end)
+
+
+def text(owner: str, name: str, value: Any) -> str:
+    """Accept a text."""
+    if not isinstance(value, str):
+        raise fail(owner, name, "be a text", repr(value))
+    return str(value)
 
 
 def one_of(owner: str, name: str, value: Any, choices: tuple[str, ...]) -> str:

@@ -30,6 +30,9 @@ import thalweg as tw
         ([[1j]], [1.0], "real numbers"),
         (sp.csr_array([[1j]]), [1.0], "hold real numbers"),
         ([[1.0], [1.0, 2.0]], [1.0, 1.0], "real numbers"),
+        (np.array([["2020-01-01"]], "M8[D]"), [1.0], r"real numbers.*datetime64\[D\]"),
+        (np.ma.masked_array([[1.0, 2.0]], [[False, True]]), [1.0], "no masked entries"),
+        (sp.csr_array(([1.0], ([0], [10**12])), shape=(1, 10**12 + 1)), [1.0], "at most 1e\\+09 columns"),
     ],
 )
 def test_bad_data_is_refused_with_the_reason(X, y, message):
@@ -43,6 +46,23 @@ def test_a_sparse_input_of_the_user_is_not_changed():
     assert X.nnz == 3
     assert data.X.nnz == 1
     assert data.norms == [3.0]
+
+
+def test_arrays_of_the_user_may_change_later():
+    X, y = np.eye(2), np.ones(2)
+    data = tw.Dataset(X, y)
+    X *= 3.0
+    y *= 3.0
+    assert (data.X == np.eye(2)).all()
+    assert (data.y == 1).all()
+
+
+@pytest.mark.parametrize(
+    "build", [lambda name: tw.Dataset([[1.0]], [1.0], name), lambda name: tw.Target([[1.0]], name=name)]
+)
+def test_a_name_is_a_text(build):
+    with pytest.raises(tw.InputError, match="'name' parameter of (Dataset|Target) must be a text. Got None"):
+        build(None)
 
 
 def test_float32_and_integers_are_upcast():

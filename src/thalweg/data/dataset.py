@@ -17,13 +17,15 @@ from .describe import as_html, as_text
 
 # Two inputs are called orthogonal if |cos| is at most this.
 ORTHOGONAL = 1e-14
+# Columns of a sparse X: a network has a weight for each, of every neuron.
+_MOST_COLUMNS = 10**9
 # Products of entries spent on looking for orthogonality in a sparse X with overlapping columns.
 _SEARCH = 2e7
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Inputs X (n, d) and labels y (n,).
+    """Inputs X (n, d) and labels y (n,), both copied.
 
     Parameters
     ----------
@@ -62,14 +64,15 @@ class Dataset:
 
     def __post_init__(self) -> None:
         owner = "Dataset"
-        X = _sparse_inputs(self.X) if hasattr(self.X, "tocsr") else check.real_array(owner, "X", self.X, 2)
-        y = check.real_array(owner, "y", self.y, 1)
+        X = _sparse_inputs(self.X) if hasattr(self.X, "tocsr") else check.real_array(owner, "X", self.X, 2, copy=True)
+        y = check.real_array(owner, "y", self.y, 1, copy=True)
         if X.shape[0] == 0 or X.shape[1] == 0:
             raise check.fail(owner, "X", "have at least one sample and one input", f"shape {X.shape}")
         if y.shape[0] != X.shape[0]:
             raise check.fail(owner, "y", f"have one label per row of X, {X.shape[0]}", f"{y.shape[0]}")
         object.__setattr__(self, "X", X)
         object.__setattr__(self, "y", y)
+        object.__setattr__(self, "name", check.text(owner, "name", self.name))
         if not np.isfinite(self.norms).all():
             raise check.fail(owner, "X", "have rows whose squared norm is a float64: rescale it", "an overflow")
         silent = np.flatnonzero(self.norms == 0)
@@ -200,6 +203,8 @@ def _sparse_inputs(X: Any) -> Any:
         raise check.fail("Dataset", "X", "have 2 dimension(s)", f"shape {X.shape}")
     if X.dtype.kind not in "biuf":
         raise check.fail("Dataset", "X", "hold real numbers", f"dtype {X.dtype}")
+    if X.shape[1] > _MOST_COLUMNS:
+        raise check.fail("Dataset", "X", f"have at most {_MOST_COLUMNS:.0e} columns: drop empty ones", f"{X.shape[1]}")
     matrix: Any = csr_array(X, dtype=np.float64, copy=True)  # the canonical form is reached in place
     matrix.sum_duplicates()
     matrix.eliminate_zeros()

@@ -56,7 +56,7 @@ class Target:
 
     def __post_init__(self) -> None:
         owner = "Target"
-        Phi = check.real_array(owner, "Phi", self.Phi, 2)
+        Phi = check.real_array(owner, "Phi", self.Phi, 2, copy=True)
         if 0 in Phi.shape:
             raise check.fail(owner, "Phi", "have at least one row and one column", f"shape {Phi.shape}")
         if (size := float(np.abs(Phi).max())) > LARGEST:
@@ -72,6 +72,7 @@ class Target:
                 Phi = Phi @ seen @ seen.T
         object.__setattr__(self, "Phi", Phi)
         object.__setattr__(self, "second_moment", moment)
+        object.__setattr__(self, "name", check.text(owner, "name", self.name))
         object.__setattr__(self, "floor", check.real(owner, "floor", self.floor, at_least=0.0))
 
     @classmethod
