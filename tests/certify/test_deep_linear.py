@@ -441,3 +441,28 @@ def test_bad_input_is_named(arguments, options, message):
 def test_the_check_of_shallow_certificates_refuses_others():
     with pytest.raises(tw.InputError, match="of a shallow network"):
         check_certificate(tw.certify(tw.init.zas(3, 2), SMALL))
+
+
+@pytest.mark.parametrize("depth", [10**8, 10**16 // 2])
+def test_networks_of_any_depth_are_answered(depth):
+    """Test A looks at every layer: beyond what memory holds it is not tried, and what claims it is not confirmed."""
+    target = tw.Target(-np.eye(2))
+    certificate = tw.certify(tw.init.zas(depth, 2), target)
+    assert certificate.verdict == "undecided"
+    assert f"not tried on {depth} layers" in dict(certificate.reasons)["A"]
+    true = tw.certify(tw.init.zas(10, 2), target)
+    assert true.verify()
+    for test, witness in (("A", {"pivot": [float(depth)]}), ("C", {"distances": [0.1, 0.2]})):
+        forged = dataclasses.replace(true, test=test, network=certificate.network, witness=witness)
+        assert not forged.verify()
+        assert not forged.verify(exact=True)
+
+
+def test_a_forged_walk_of_too_many_steps_is_not_taken():
+    near = tw.DeepLinearNetwork([np.eye(2), np.eye(2), 0.9 * np.eye(2)])
+    certificate = tw.certify(near, tw.Target(np.eye(2)), step_size=0.01)
+    assert certificate.test == "C"
+    assert certificate.verify()
+    distances = certificate.witness["distances"]
+    slow = [*np.linspace(0.0, distances[0], 10**6)[1:-1], *distances]
+    assert not dataclasses.replace(certificate, witness={**certificate.witness, "distances": slow}).verify()

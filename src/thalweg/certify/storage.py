@@ -119,10 +119,7 @@ def _shallow(parts: dict[str, Any], samples: dict[str, Any]) -> tuple[ShallowNet
 
 
 def _linear(parts: dict[str, Any], goal: dict[str, Any]) -> tuple[DeepLinearNetwork, Target]:
-    repeats = _list(parts["repeats"])
-    if any(isinstance(count, bool) or not isinstance(count, int) or not 0 < count < 2**53 for count in repeats):
-        raise ValueError(f"{repeats!r} stands where the numbers of layers should.")
-    network = DeepLinearNetwork([_to_array(W, 2) for W in _list(parts["layers"])], repeats)
+    network = DeepLinearNetwork([_to_array(W, 2) for W in _list(parts["layers"])], _list(parts["repeats"]))
     Phi, moment = (_to_array(goal[name], 2) for name in ("Phi", "second_moment"))
     target = Target(Phi, moment, _number(goal["floor"]), _text(goal["name"]))
     if (network.d_out, network.d_in) != target.Phi.shape:

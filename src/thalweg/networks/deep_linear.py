@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _FORMAT = "thalweg-deep-linear-network-1"
 # Squares of entries, and their sums, must be float64.
 _LARGEST = 1e140
+# Up to here float64 tells one number of layers from the next.
+_DEEPEST = 2**53
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,8 @@ def _runs(layers: Sequence[Any] | FloatArray, repeats: Sequence[int] | None) -> 
     counts = [1] * len(given) if repeats is None else [check.positive_int(owner, "repeats", n) for n in repeats]
     if len(counts) != len(given):
         raise check.fail(owner, "repeats", f"have one entry per layer given, {len(given)}", f"{len(counts)}")
+    if (depth := sum(counts)) > _DEEPEST:
+        raise check.fail(owner, "repeats", f"add up to at most 2^53 = {_DEEPEST} layers", depth)
     runs: list[tuple[FloatArray, int]] = []
     checked: dict[int, FloatArray] = {}  # one object may stand many times
     for k, (value, count) in enumerate(zip(given, counts, strict=True)):

@@ -23,9 +23,15 @@ from ..rounding import TINY, UNIT, above, below, gamma, largest_eigenvalue, norm
 from .enclosed import Found, Problem, product_below
 
 
+# Every layer has a bound of its own, of which the product is taken: some seconds for as many as this.
+MOST_LAYERS = 10**7
+
+
 def conserved(problem: Problem) -> Found:
     """Look for a pivot that no state of the flow can do without moving."""
     network, test = problem.network, "A"
+    if network.depth > MOST_LAYERS:
+        return Found(test, False, f"not tried on {network.depth} layers: it bounds each, of up to {MOST_LAYERS}")
     pivots = candidates(network)
     if not pivots.size:
         return Found(test, False, "two or more layers are not square")

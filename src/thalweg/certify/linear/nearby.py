@@ -31,7 +31,7 @@ from ..rounding import TINY, UNIT, above, below, gamma
 from .enclosed import Found, Problem
 from .paths import ROOM, Paths, too_large
 
-_MOST_STEPS = 96
+MOST_STRETCHES = 96
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def march(paths: Paths, e: float) -> Iterator[Stretch]:
     """Yield stretches outwards, as long as m > 0."""
     n, rho, spent = paths.sizes, 0.0, 0.0
     least, most, bend = below(math.sqrt(paths.least)), above(math.sqrt(paths.most)), largest_bend(n)
-    for _ in range(_MOST_STEPS):
+    for _ in range(MOST_STRETCHES):
         # What the error needs, no more than an eighth of what m lasts, and at least as much as has been spent.
         missing = max(e - spent, spent)
         h = missing / (0.9 * least) if missing > 0 else 1.0

@@ -2,7 +2,8 @@
 
 Layers, target and data are exact numbers. Everything else is computed again in extended precision with its errors
 (`extended`; products from the last layer down, where `enclosed` goes up), on request also in balls. Of the witness only
-the choices are used: the pivot, the distances. What the certificate says must follow.
+the choices are used: the pivot, the distances. What the certificate says must follow. Beyond the sizes that the tests
+are tried on there are forgeries only, which must not take for ever.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from ...networks.deep_linear import DeepLinearNetwork
 from ..certificate import Certificate
 from ..extended import UNIT, Real, above, accuracy, below, gram, norm
 from ..extended import product as product_with_transpose
+from .conserved import MOST_LAYERS
+from .nearby import MOST_STRETCHES
+from .paths import too_large
 from .replay_curvature import curvature, march, sizes
 from .replay_products import downwards, lowest, spectral
 
@@ -92,7 +96,12 @@ class Replay:
     def conserved(self, witness: dict[str, list[float]]) -> Proved:
         """Test A, for the pivot given."""
         pivot, network = witness.get("pivot", []), self.network
-        if len(pivot) != 1 or not 1 <= pivot[0] <= network.depth or pivot[0] != int(pivot[0]):
+        if (
+            network.depth > MOST_LAYERS
+            or len(pivot) != 1
+            or not 1 <= pivot[0] <= network.depth
+            or pivot[0] != int(pivot[0])
+        ):
             return NOTHING
         k = int(pivot[0])
         gain = Real(1)
@@ -185,6 +194,8 @@ class Replay:
     def nearby(self, witness: dict[str, list[float]]) -> Proved:
         """Test C, on the distances given."""
         distances, step = np.array(witness.get("distances", [])), witness.get("step_size")
+        if too_large(self.network) or distances.size > MOST_STRETCHES:
+            return NOTHING
         if not (distances.size and np.isfinite(distances).all() and (np.diff(distances, prepend=0.0) > 0).all()):
             return NOTHING
         if step is not None and not (len(step) == 1 and step[0] > 0 and math.isfinite(step[0])):
