@@ -19,6 +19,7 @@ def saved(tmp_path_factory):
     tw.descend(network, data, step_size=0.1, steps=20).save(folder / "descent.npz")
     deep = tw.flow(tw.init.zas(5, (2, 2)), tw.Target(np.diag([2.0, -1.0])), t_end=1.0)
     deep.save(folder / "deep.npz")
+    tw.flow(tw.SmoothNetwork.of(network, "tanh"), data, t_end=1.0).save(folder / "loss.npz")
     study = tw.study.Study.from_toml(
         '[study]\nname = "few"\nmethod = "descend"\n[grid]\nn = 5\nd = 8\np = 6\n[trials]\nrepetitions = 2\nseed = 1\n'
         '[descend]\nsteps = 5\n[success]\nloss_below = "1/(2n)"\n'
@@ -33,6 +34,7 @@ def saved(tmp_path_factory):
         ("flow.npz", "Gradient flow", "Mode map"),
         ("descent.npz", "Gradient descent", "Residuals"),
         ("deep.npz", "Training of a deep linear network", "Singular values"),
+        ("loss.npz", "Gradient flow of a loss", "Energy"),
         ("store", "Study", "Phase diagram"),
     ],
 )

@@ -110,7 +110,7 @@ class Browser:
 
     def press(self, key):
         """Press and release a key."""
-        codes = {"Tab": 9, "Enter": 13, "ArrowRight": 39, "ArrowDown": 40}
+        codes = {"Tab": 9, "Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
         text = {"text": "\r"} if key == "Enter" else {}
         stroke = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]} | text
         self("Input.dispatchKeyEvent", type="keyDown", **stroke)

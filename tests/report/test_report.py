@@ -109,7 +109,7 @@ def test_a_path_that_cannot_be_written_is_refused(traj, tmp_path):
     with pytest.raises(tw.InputError, match="at least one"):
         report.write([], tmp_path / "r.html")
     for other in ("run.npz", traj.data):
-        with pytest.raises(tw.InputError, match="Trajectory, LinearTrajectory"):
+        with pytest.raises(tw.InputError, match="run of flow or descend"):
             report.write(other, tmp_path / "r.html")
     assert list(tmp_path.iterdir()) == []
 

@@ -45,10 +45,12 @@ def pages(tmp_path_factory, sparse_traj):
     study = tw.study.Study.from_toml(STUDY)
     tw.study.run_study(study, folder / "store", tw.study.serial())
     deep = tw.flow(tw.init.zas(20, (3, 3)), tw.Target(np.diag([2.0, 1.0, -0.5])), t_end=2.0)
+    smooth = tw.SmoothNetwork.of(network, "tanh")
     runs = {
         "flow": [tw.flow(network, data, t_end=20.0), sparse_traj],
         "descent": tw.descend(network, data, step_size=0.1, steps=100),
         "deep": deep,
+        "loss": tw.flow(smooth, data, t_end=5.0),
         "study": tw.study.results(folder / "store"),
     }
     command = f"thalweg flow --data '{HOSTILE}'"
@@ -58,7 +60,7 @@ def pages(tmp_path_factory, sparse_traj):
     }
 
 
-KINDS = ["flow", "descent", "deep", "study"]
+KINDS = ["flow", "descent", "deep", "loss", "study"]
 
 
 def complaints(browser):
@@ -233,6 +235,31 @@ def test_arrow_keys_read_a_line_and_enter_presses_a_button(browser, pages):
     browser.press("Enter")
     browser.settle()
     assert browser.run("document.activeElement.getAttribute('aria-pressed')") == "false"
+
+
+def test_arrow_keys_walk_over_the_mode_map(browser, pages):
+    """From the top left; the cell that is read is the one that is drawn there, and the one that is marked."""
+    browser.open(pages["flow"])
+    chart = browser.run("""[...document.querySelectorAll("#part-1 h3")].find((h) => h.textContent === "Mode map")
+        .closest("figure").querySelector(".chart").id""")
+    at = f"document.getElementById('{chart}')"
+    names, samples, modes = browser.run(f"[{at}.data[0].y, {at}.data[0].x, {at}.data[0].z]")
+    assert (len(names), len(samples)) == (9, 12)
+    heights = browser.run(f"{at}.data[0].y.map((name) => {at}._fullLayout.yaxis.d2p(name))")
+    assert heights == sorted(heights, reverse=True)  # the last one is drawn at the top
+    browser.run(f"{at}.focus()")
+    keys = ["ArrowRight", "ArrowDown", "ArrowDown", "ArrowRight", "ArrowUp", "ArrowLeft", "ArrowLeft"]
+    for key, (row, column) in zip(keys, [(8, 0), (7, 0), (6, 0), (6, 1), (7, 1), (7, 0), (7, 0)], strict=True):
+        browser.press(key)
+        mode = {1: "active", 0: "sliding", -1: "inactive"}[modes[row][column]]
+        assert browser.run(f"document.getElementById('{chart}-reading').textContent") == (
+            f"{names[row]}, {samples[column]}: {mode}"
+        )
+        marked = f"{names[row]}, {samples[column]}: mode"
+        browser.until(f"({at}.querySelector('.hovertext')?.textContent ?? '').startsWith('{marked}')")
+    for _ in range(12):
+        browser.press("ArrowDown")
+    assert browser.run(f"document.getElementById('{chart}-reading').textContent").startswith(f"{names[0]}, ")
 
 
 def test_what_goes_wrong_on_a_page_is_heard(browser, pages, tmp_path):

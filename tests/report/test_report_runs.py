@@ -126,6 +126,19 @@ def test_a_deep_linear_run_shows_loss_bound_and_singular_values(deep, deep_desce
     assert "about gradient descent with this step size" in descent.text
 
 
+def test_a_flow_of_any_loss_shows_loss_curvature_and_energy(flow, tmp_path):
+    network = tw.SmoothNetwork.of(flow.networks.start, "softplus")
+    run = tw.flow(network, flow.data, t_end=5.0)
+    page = page_of(run, tmp_path, certify=True, check=True)
+    np.testing.assert_allclose(page.lines("Loss")["loss"]["y"], run.loss, rtol=1e-6)
+    np.testing.assert_allclose(page.lines("Curvature")["local curvature"]["y"], run.curvature, rtol=1e-6)
+    np.testing.assert_allclose(page.lines("Energy")["sum"]["y"], run.loss[0], rtol=1e-4)
+    assert f"energy drift {run.audit.energy_drift:.1g}" in page.text
+    assert page.tables["Settings"][1:]
+    assert "Certificate timeline" not in page.charts
+    assert "Hypotheses of theorems" not in page.tables
+
+
 @pytest.mark.parametrize("name", ["flow", "descent", "deep", "deep_descent"])
 def test_the_lines_on_the_page_compute_the_run_again(name, request, tmp_path, monkeypatch):
     run = request.getfixturevalue(name)
@@ -142,6 +155,7 @@ def test_runs_of_one_output_time_are_shown(flow, target, descent, tmp_path):
         tw.flow(flow.networks.start, flow.data, t_end=1.0, times=[1.0]),
         tw.descend(descent.start, descent.data, step_size=0.05, steps=1),
         tw.flow(tw.init.zas(4, (3, 3)), target, t_end=0.5, times=[0.5]),
+        tw.flow(tw.SmoothNetwork.of(flow.networks.start, "tanh"), flow.data, t_end=1.0, times=[1.0]),
     ]
     page = page_of(runs, tmp_path, certify=True)
     assert page.text.startswith("<!DOCTYPE html>")

@@ -67,7 +67,12 @@ def _load(path: Path) -> Reported:
         return results(path)
     from ..descent import DescentTrajectory
     from ..flow.linear import LinearTrajectory
+    from ..flow.loss_trajectory import LossTrajectory
     from ..flow.trajectory import Trajectory
 
-    readers: dict[str, Any] = {"thalweg-linear-trajectory": LinearTrajectory, "thalweg-descent": DescentTrajectory}
+    readers: dict[str, Any] = {
+        "thalweg-linear-trajectory": LinearTrajectory,
+        "thalweg-loss-trajectory": LossTrajectory,
+        "thalweg-descent": DescentTrajectory,
+    }
     return readers.get(saved_kind(path), Trajectory).load(path)

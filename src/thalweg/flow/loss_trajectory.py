@@ -16,6 +16,7 @@ from .._files import atomic_writer, saved_arrays
 from .._outcome import Outcome
 from .._typing import FloatArray
 from ..networks.smooth import SmoothNetwork
+from . import loss_words as words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -113,45 +114,47 @@ class LossTrajectory:
         arrays = {name: getattr(self, name) for name in _SERIES}
         for name in ("start", "final"):
             arrays |= {f"{name}_{k}": leaf for k, leaf in enumerate(_leaves(getattr(self, name))[0])}
-        words = {"outcome": self.outcome.name, "settings": self.settings, "audit": vars(self.audit)}
+        said = {"outcome": self.outcome.name, "settings": self.settings, "audit": vars(self.audit)}
         with atomic_writer("LossTrajectory.save", path) as stream:
-            np.savez(stream, format=np.array(_FORMAT), words=np.array(json.dumps(words)), **arrays)  # type: ignore[arg-type]
+            np.savez(stream, format=np.array(_FORMAT), words=np.array(json.dumps(said)), **arrays)  # type: ignore[arg-type]
         return Path(path)
 
     @classmethod
-    def load(cls, path: str | Path, like: Any) -> LossTrajectory:
+    def load(cls, path: str | Path, like: Any = None) -> LossTrajectory:
         """Load a trajectory saved by `save`.
 
         Parameters
         ----------
         path : path
-        like : SmoothNetwork or pytree
+        like : SmoothNetwork or pytree, optional
             Parameters of the same structure, such as the start: files hold arrays, and no code to build anything else.
+            Without it `start` and `final` are lists of arrays.
 
         Raises
         ------
         InputError
             If the file is missing, truncated or of another kind, or its arrays do not fit.
         """
-        leaves, build = _leaves(like)
+        leaves, build = (None, list) if like is None else _leaves(like)
         with saved_arrays("LossTrajectory", path, _FORMAT) as parts:
-            words = stored.words(parts)
+            said = stored.words(parts)
             ends = []
             for name in ("start", "final"):
                 found = [parts[key] for key in sorted(parts, key=_number) if key.startswith(f"{name}_")]
-                if (shapes := [np.shape(each) for each in found]) != [np.shape(leaf) for leaf in leaves]:
+                shapes = [np.shape(each) for each in found]
+                if leaves is not None and shapes != [np.shape(leaf) for leaf in leaves]:
                     raise InputError(f"{str(path)!r} holds parameters of shapes {shapes}: `like` has others.")
                 ends.append(build(found))
-            audit = words["audit"] | {"kinks": tuple(words["audit"]["kinks"])}
+            audit = said["audit"] | {"kinks": tuple(said["audit"]["kinks"])}
             stored.texts(audit["kinks"], range(len(audit["kinks"])))
             stored.numbers(audit, [name for name, x in audit.items() if name != "kinks" and x is not None])
             return cls(
                 **stored.series(parts, _SERIES),
                 start=ends[0],
                 final=ends[1],
-                outcome=Outcome[words["outcome"]],
+                outcome=Outcome[said["outcome"]],
                 audit=LossAudit(**audit),
-                settings=stored.settings(words, ("rtol", "floor", "steps"), ("solver",)),
+                settings=stored.settings(said, ("rtol", "floor", "steps"), ("solver",)),
             )
 
     def __len__(self) -> int:
@@ -163,39 +166,20 @@ class LossTrajectory:
     def __str__(self) -> str:
         from ..report.prose import as_text
 
-        return as_text(self._verdict(), self._facts())
+        return as_text(words.verdict(self), words.facts(self))
 
     def _repr_html_(self) -> str:
         from ..report.prose import as_html
 
-        return as_html(self._verdict(), self._facts())
-
-    def _verdict(self) -> str:
-        message = str(self.outcome).partition(". ")[0].rstrip(".")
-        if self.outcome is Outcome.STEP_TOO_SMALL:  # its advice is for the exact flow
-            message = f"{message.partition(':')[0]}: the loss or its gradient runs off to infinity, or is not finite"
-        return f"{message} (t = {self.t[-1]:.6g}, loss {self.loss[-1]:.3g})"
-
-    def _facts(self) -> list[tuple[str, str]]:
-        audit = self.audit
-        checks = f"energy drift {audit.energy_drift:.1g}, largest rise {audit.largest_loss_increase:.1g}, of the start"
-        if audit.balance_drift is not None:
-            checks += f"; balance drift {audit.balance_drift:.1g}"
-        lines = [
-            ("loss", f"{self.loss[0]:.3g} to {self.loss[-1]:.3g}"),
-            ("curvature", f"{self.curvature[-1]:.3g} now, {self.average_curvature[-1]:.3g} on average"),
-            ("stepped", f"{self.settings['solver']} at rtol {self.settings['rtol']:g}, {self.settings['steps']} steps"),
-            ("audit", checks),
-        ]
-        if audit.kinks:
-            lines.append(("kinks", f"{', '.join(audit.kinks)}: where the flow slides along one, this is not it"))
-        return lines
+        return as_html(words.verdict(self), words.facts(self))
 
 
 def _leaves(params: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     """Return the arrays of parameters, and what builds parameters of their kind from others."""
     if isinstance(params, SmoothNetwork):
         return [params.W, params.a], lambda found: replace(params, W=found[0], a=found[1])
+    if isinstance(params, list) and all(isinstance(each, np.ndarray) for each in params):
+        return params, list  # such as files hold; they are saved again without JAX
     import jax
 
     leaves, structure = jax.tree.flatten(params)

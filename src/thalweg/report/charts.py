@@ -71,6 +71,7 @@ def _mode_map(traj: Trajectory) -> Chart | None:
         "z": picture.modes.tolist(),
         "x": [f"sample {i}" for i in picture.samples],
         "y": [f"neuron {j}" for j in picture.neurons],
+        "meta": list(_VALUES),
         "zmin": -1,
         "zmax": 1,
         "colorscale": [[edge / 3, f"${name}"] for k, name in enumerate(_VALUES) for edge in (k, k + 1)],

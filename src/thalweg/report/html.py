@@ -13,11 +13,12 @@ from .page import render
 if TYPE_CHECKING:
     from ..descent import DescentTrajectory
     from ..flow.linear import LinearTrajectory
+    from ..flow.loss_trajectory import LossTrajectory
     from ..flow.trajectory import Trajectory
     from ..study import Results
     from .content import Section
 
-Reported: TypeAlias = "Trajectory | LinearTrajectory | DescentTrajectory | Results"
+Reported: TypeAlias = "Trajectory | LinearTrajectory | LossTrajectory | DescentTrajectory | Results"
 
 # Symbols and patterns of the lines in a key, as in the charts.
 _SYMBOLS = {"circle": "●", "circle-open": "○", "square": "■", "diamond": "◆", "triangle-up": "▲", "x": "✖", "star": "★"}
@@ -38,7 +39,7 @@ def write(
 
     Parameters
     ----------
-    runs : Trajectory, LinearTrajectory, DescentTrajectory, Results, or sequence of them
+    runs : Trajectory, LinearTrajectory, LossTrajectory, DescentTrajectory, Results, or sequence of them
         Results are those of a study, ``tw.study.results(store)``, complete or not.
     path : str or Path
         Where to write. The file is complete under its name or not there at all.
@@ -48,7 +49,7 @@ def write(
         The command that made the runs and its seed, to be printed with the versions.
     certify : bool
         Whether to certify some states of each run and draw when its fate was decided. It takes as long as so many calls
-        of `thalweg.certify`.
+        of `thalweg.certify`, which does not speak of flows of other losses.
     check : bool, optional
         Whether to check the hypotheses of theorems on each start, as `thalweg.check` does. By default where that takes
         seconds: for up to 1000 samples, and deep linear networks up to width 300.
@@ -80,16 +81,17 @@ def write(
 def _section(run: Reported, *, certify: bool, check: bool | None) -> Section:
     from ..descent import DescentTrajectory
     from ..flow.linear import LinearTrajectory
+    from ..flow.loss_trajectory import LossTrajectory
     from ..flow.trajectory import Trajectory
 
-    if isinstance(run, Trajectory | LinearTrajectory | DescentTrajectory):
+    if isinstance(run, Trajectory | LinearTrajectory | LossTrajectory | DescentTrajectory):
         from .runs import run_section
 
         return run_section(run, certify=certify, check=check)
     from ..study import Results
 
     if not isinstance(run, Results):
-        must = "be a Trajectory, LinearTrajectory, DescentTrajectory or Results (tw.study.results(store))"
+        must = "be a run of flow or descend, or Results of a study (tw.study.results(store))"
         raise _validate.fail("report.write", "runs", must, type(run).__name__)
     from .trials import study_section
 
@@ -100,6 +102,7 @@ def _heading(runs: list[Reported]) -> str:
     names = {
         "Trajectory": "Gradient flow",
         "LinearTrajectory": "Training of a deep linear network",
+        "LossTrajectory": "Gradient flow of a loss",
         "DescentTrajectory": "Gradient descent",
         "Results": "Study",
     }

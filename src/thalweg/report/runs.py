@@ -1,4 +1,4 @@
-"""The section of one run: a flow or a descent, of a shallow or a deep linear network."""
+"""The section of one run: a flow or a descent, of a shallow or a deep linear network, or the flow of any loss."""
 
 from __future__ import annotations
 
@@ -9,22 +9,27 @@ from ..descent import DescentTrajectory
 from ..descent.shallow import words as descent_words
 from ..flow.linear import LinearTrajectory
 from ..flow.linear import words as linear_words
+from ..flow.loss_trajectory import LossTrajectory
+from ..flow.loss_words import facts as loss_facts
+from ..flow.loss_words import verdict as loss_verdict
 from ..flow.trajectory import Trajectory
 from .charts import charts
 from .content import Section, Table, Text
 from .hypotheses import hypothesis_tables
 from .proofs import timeline
 from .summary import Fact, summarize
-from .training import descent_charts, linear_charts
+from .training import descent_charts, linear_charts, loss_charts
 
 # Sizes up to which theorems are checked unasked: in seconds.
 _SAMPLES, _WIDTH = 1000, 300
 
 
 def run_section(
-    traj: Trajectory | LinearTrajectory | DescentTrajectory, *, certify: bool, check: bool | None
+    traj: Trajectory | LinearTrajectory | DescentTrajectory | LossTrajectory, *, certify: bool, check: bool | None
 ) -> Section:
     """Return the section of a run; `certify` and `check` as for `thalweg.report.write`."""
+    if isinstance(traj, LossTrajectory):  # which no theorem and no certificate speaks of
+        return _loss(traj)
     if isinstance(traj, Trajectory):
         section = _flow(traj)
     elif isinstance(traj, LinearTrajectory):
@@ -85,6 +90,19 @@ def _deep_linear(traj: LinearTrajectory) -> Section:
         charts=linear_charts(traj),
         tables=(_settings(traj.settings),),
         texts=(_again(traj, call, "rtol", "step_size", "momentum", "kernel"),),
+    )
+
+
+def _loss(traj: LossTrajectory) -> Section:
+    facts, advice = _parted(loss_facts(traj))
+    return Section(
+        title="Flow of a loss",
+        verdict=loss_verdict(traj),
+        advice=advice,
+        facts=facts,
+        charts=loss_charts(traj),
+        tables=(_settings(traj.settings),),
+        texts=(),
     )
 
 

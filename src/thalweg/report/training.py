@@ -1,4 +1,4 @@
-"""The charts of gradient descent on shallow networks, and of the training of deep linear ones."""
+"""The charts of gradient descent on shallow networks, of the training of deep linear ones, and of flows of any loss."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .drawing import Line, bundle, line_chart
 if TYPE_CHECKING:
     from ..descent import DescentTrajectory
     from ..flow.linear import LinearTrajectory
+    from ..flow.loss_trajectory import LossTrajectory
 
 _VALUES = 30
 
@@ -78,3 +79,35 @@ def _singular_values(traj: LinearTrajectory, x: tuple[str, np.ndarray]) -> Chart
         f"dotted, those of the target, {goals[0]:.4g} to {goals[-1]:.4g}."
     )
     return bundle("Singular values", caption, x, "singular value", lines, log=False)
+
+
+def loss_charts(traj: LossTrajectory) -> tuple[Chart, ...]:
+    """Return the loss, the curvature, and the loss beside the energy that the flow has spent."""
+    x, floor = ("time t", traj.t), float(traj.settings["floor"] or 0.0)
+    above = f" above the floor {floor:.4g}" if floor else ""
+    fell = (
+        f"Loss{above} from {traj.loss[0] - floor:.3g} to {traj.loss[-1] - floor:.3g}, as stepped by "
+        f"{traj.settings['solver']} at rtol {traj.settings['rtol']:g}."
+    )
+    curvature = (
+        f"Local PL curvature by the gradient, {traj.curvature[-1]:.3g} at the end; average since the start "
+        f"{traj.average_curvature[-1]:.3g} (dashed)."
+    )
+    energy = (
+        "Loss (solid), the integral of the squared gradient (dashed) and their sum (dotted), which stays as it is "
+        f"where the loss is smooth: it drifts by {traj.audit.energy_drift:.1g} of the first loss."
+    )
+    rates = [
+        Line("local curvature", traj.curvature, "blue", "solid"),
+        Line("average since t = 0", traj.average_curvature, "green", "dash"),
+    ]
+    balance = [
+        Line("loss", traj.loss, "blue", "solid"),
+        Line("integral of the squared gradient", traj.energy, "orange", "dash"),
+        Line("sum", traj.loss + traj.energy, "grey", "dot"),
+    ]
+    return (
+        line_chart("Loss", fell, x, f"loss L{above}", [Line("loss", traj.loss - floor, "blue", "solid")]),
+        line_chart("Curvature", curvature, x, "PL curvature", rates),
+        line_chart("Energy", energy, x, "loss and energy", balance, log=False),
+    )

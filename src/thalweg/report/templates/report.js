@@ -45,26 +45,42 @@
     return typeof value === "number" ? String(Number(value.toPrecision(5))) : String(value);
   }
 
-  // Arrow keys walk along the points of a line and say what is there.
-  function walk(event, id) {
-    const figure = figures.get(id), lines = figure.data.filter((trace) =>
-      trace.type !== "heatmap" && trace.x.length && !figure.hidden.has(trace.legendgroup));
-    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
-    if (!step || !lines.length) return;
-    event.preventDefault();
-    const at = figure.at || [0, -1];
-    const row = Math.min(Math.max(at[0] + step[0], 0), lines.length - 1), trace = lines[row];
-    const point = Math.min(Math.max(at[1] + step[1], 0), trace.x.length - 1);
-    figure.at = [row, point];
-    Plotly.Fx.hover(id, [{ curveNumber: figure.data.indexOf(trace), pointNumber: point }]);
+  function within(index, count) {
+    return Math.min(Math.max(index, 0), count - 1);
+  }
+
+  // What is at a point of a line, or in a cell of a map: where, for plotly.js, and in words.
+  function onLine(figure, [row, column]) {
+    const lines = figure.data.filter((trace) => trace.x.length && !figure.hidden.has(trace.legendgroup));
+    if (!lines.length) return null;
+    const line = within(row, lines.length), trace = lines[line], point = within(column, trace.x.length);
     const more = trace.text ? " (" + trace.text[point] + ")" : "";
     const y = trace.y[point] === null ? "none" : words(trace.y[point]);
-    document.getElementById(id + "-reading").textContent = trace.name + ": " + words(trace.x[point]) + ", " + y + more;
+    return { at: [line, point], trace, place: { pointNumber: point }, says: trace.name + ": " + words(trace.x[point]) + ", " + y + more };
+  }
+
+  function onMap(figure, [row, column]) {
+    const trace = figure.data[0], at = [within(row, trace.y.length), within(column, trace.x.length)];
+    const x = at[1], y = trace.y.length - 1 - at[0];  // rows are drawn from the bottom up
+    const kind = trace.meta[trace.z[y][x] - trace.zmin];
+    return { at, trace, place: { xval: x, yval: y }, says: trace.y[y] + ", " + trace.x[x] + ": " + kind };
+  }
+
+  // Arrow keys walk along the points of a line, or over the cells of a map, and say what is there.
+  function walk(event, id) {
+    const figure = figures.get(id), find = figure.data[0].type === "heatmap" ? onMap : onLine;
+    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    const found = step && find(figure, [figure.at[0] + step[0], figure.at[1] + step[1]]);
+    if (!found) return;
+    event.preventDefault();
+    figure.at = found.at;
+    Plotly.Fx.hover(id, [{ curveNumber: figure.data.indexOf(found.trace), ...found.place }]);
+    document.getElementById(id + "-reading").textContent = found.says;
   }
 
   for (const spec of document.querySelectorAll("script[data-chart]")) {
     const id = spec.dataset.chart;
-    figures.set(id, Object.assign(JSON.parse(spec.textContent), { hidden: new Set(), scales: {}, at: null }));
+    figures.set(id, Object.assign(JSON.parse(spec.textContent), { hidden: new Set(), scales: {}, at: [0, -1] }));
     draw(id);
     document.getElementById(id).addEventListener("keydown", (event) => walk(event, id));
   }
