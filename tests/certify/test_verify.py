@@ -243,6 +243,14 @@ def test_nonsense_is_refused_without_an_error(fields):
     assert not changed(certificate("B"), **fields).verify()
 
 
+def test_a_forged_walk_of_too_many_slabs_is_not_taken():
+    """Cut finer, a proof stays one, but each slab costs an eigenvalue problem."""
+    made, finer = certificate("B"), 10**5
+    steps = np.diff(made.witness["budgets"], prepend=0.0)
+    cut = {key: np.repeat(made.witness[key], finer) for key in ("pulls", "shares")}
+    assert not changed(made, witness={**cut, "budgets": np.cumsum(np.repeat(steps / finer, finer))}).verify()
+
+
 def test_unusable_parts_are_named():
     made = certificate("A0")
     with pytest.raises(tw.InputError, match="be a Certificate"):

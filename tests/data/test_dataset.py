@@ -53,7 +53,7 @@ def test_arrays_of_the_user_may_change_later():
     data = tw.Dataset(X, y)
     X *= 3.0
     y *= 3.0
-    assert (data.X == np.eye(2)).all()
+    assert (np.eye(2) == data.X).all()
     assert (data.y == 1).all()
 
 
@@ -61,7 +61,7 @@ def test_arrays_of_the_user_may_change_later():
     "build", [lambda name: tw.Dataset([[1.0]], [1.0], name), lambda name: tw.Target([[1.0]], name=name)]
 )
 def test_a_name_is_a_text(build):
-    with pytest.raises(tw.InputError, match="'name' parameter of (Dataset|Target) must be a text. Got None"):
+    with pytest.raises(tw.InputError, match=r"'name' parameter of (Dataset|Target) must be a text. Got None"):
         build(None)
 
 

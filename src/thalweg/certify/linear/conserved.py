@@ -22,7 +22,6 @@ from ...networks.deep_linear import DeepLinearNetwork, imbalance
 from ..rounding import TINY, UNIT, above, below, gamma, largest_eigenvalue, norm, smallest_eigenvalue
 from .enclosed import Found, Problem, product_below
 
-
 # Every layer has a bound of its own, of which the product is taken: some seconds for as many as this.
 MOST_LAYERS = 10**7
 
