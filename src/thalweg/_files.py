@@ -105,9 +105,16 @@ def saved_arrays(kind: str, path: str | Path, file_format: str) -> Iterator[dict
         stored = np.load(stream, allow_pickle=False)
         if isinstance(stored, np.ndarray):
             raise InputError(f"{str(path)!r} is not a complete saved {kind}: it holds a single array.")
+        _refuse_compressed(stored.zip)
         if (found := str(stored["format"])) != file_format:
             raise InputError(f"{str(path)!r} is not a saved {kind} that this version reads: it holds {found!r}.")
         yield {name: stored[name] for name in stored.files}
+
+
+def _refuse_compressed(archive: zipfile.ZipFile) -> None:
+    """Refuse what no file of this library is: a small one could unpack to more than memory holds."""
+    if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+        raise ValueError("its parts are compressed")
 
 
 def reason(error: BaseException) -> str:
@@ -120,6 +127,7 @@ def saved_kind(path: str | Path) -> str:
     """Return the format that an .npz file of this library says it has, without its version; "" of any other file."""
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as parts:
+            _refuse_compressed(parts.zip)
             return str(parts["format"]).rpartition("-")[0]
     except (OSError, *BROKEN_FILE):
         return ""

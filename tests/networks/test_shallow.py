@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import thalweg as tw
+from thalweg._files import saved_kind
 
 
 def by_loop(W, a, slope, x, scaling):
@@ -140,3 +141,16 @@ def test_broken_files_are_refused(tmp_path):
 def test_repr_counts_the_dominated_neurons():
     network = tw.ShallowNetwork([[1.0], [2.0]], [1.5, 1.0], "leaky_relu", 0.25)
     assert repr(network) == "ShallowNetwork(p=2, d=1, leaky_relu(0.25), dominated 1/2)"
+
+
+def test_compressed_files_are_refused_before_they_are_unpacked(tmp_path):
+    """A few kilobytes can unpack to gigabytes; `save` compresses nothing."""
+    small, bomb = tmp_path / "small.npz", tmp_path / "bomb.npz"
+    tw.init.dominated(4, 3, seed=1).save(small)
+    with np.load(small) as parts:
+        np.savez_compressed(bomb, **parts, junk=np.zeros(10**6))
+    assert bomb.stat().st_size < 10_000
+    with pytest.raises(tw.InputError, match="not a complete saved ShallowNetwork: its parts are compressed"):
+        tw.ShallowNetwork.load(bomb)
+    assert saved_kind(small) == "thalweg-shallow-network"
+    assert saved_kind(bomb) == ""
