@@ -50,6 +50,26 @@ def test_the_distance_is_of_first_order(steps):
     assert low < slope < high
 
 
+def test_the_order_is_the_mean_over_seeds_with_its_interval():
+    ratio = np.tile([1 / 64, 1 / 16, 1 / 4, 1.0], 3)
+    seed = np.repeat([0, 1, 2], 4)
+    table = {"ratio": ratio, "seed": seed, "distance": (1.0 + seed) * ratio ** np.array([0.8, 1.0, 1.2])[seed]}
+    table["distance"][ratio == 1] = 99.0  # above a quarter of the stable step: not of the power
+    order, (low, high) = descent_flow.order(table)
+    assert order == pytest.approx(1.0)
+    reach = 4.302653 * 0.2 / np.sqrt(3)  # Student's quantile with two degrees of freedom
+    assert [low, high] == pytest.approx([1 - reach, 1 + reach])
+
+
+def test_steps_that_all_fit_are_those_below_the_first_failure(steps):
+    """Some starts fit at a step, none at a larger one, all at a still larger one: only the smaller ones are safe."""
+    ratios = np.unique(steps["ratio"])
+    shares = dict(zip(ratios, [(True, True), (True, False), (False, False), (True, True), (False, False)], strict=True))
+    fitted = np.concatenate([[shares[ratio][k] for ratio in ratios] for k in range(2)])
+    said = descent_flow.read(steps | {"fitted": fitted})
+    assert f"in all runs at steps up to {ratios[0]:.3g}, and in some at {ratios[3]:.3g}." in said
+
+
 def test_the_linear_predictor_is_the_interpolator_of_least_norm():
     data = tw.data.sphere(4, 9, seed=1)
     predict = generalization.linear(data)
@@ -106,3 +126,10 @@ def test_they_are_drawn_and_read(module, steps, errors):
     table = {descent_flow: steps, generalization: errors}[module]
     assert len(module.picture(table).axes) >= 2
     assert len(module.read(table)) > 200
+
+
+def test_the_gain_of_the_small_start_is_that_over_the_better_kernel(errors):
+    at = {name: errors["error"][(errors["n"] == 20) & (errors["predictor"] == name)] for name in errors["predictor"]}
+    means = {name: np.sqrt(pair.prod()) for name, pair in at.items()}
+    gain = min(means["tangent kernel"], means["arc-cosine kernel"]) / means["small"]
+    assert f"At n = 20 the small start is {gain:.3g} times as good" in generalization.read(errors)

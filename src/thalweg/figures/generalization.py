@@ -140,6 +140,8 @@ def read(table: Table) -> str:
         found = {name: typical(table, n, name) for name in PREDICTORS}
         words = [f"{name} {mean:.2g} [{low:.2g}, {high:.2g}]" for name, (mean, low, high) in found.items()]
         lines.append(f"n = {n}: {', '.join(words)}")
+    kernels = min(typical(table, sizes[-1], name)[0] for name in ("tangent kernel", "arc-cosine kernel"))
+    gain = kernels / typical(table, sizes[-1], "small")[0]
     trained = np.isin(table["predictor"], ("small", "dominated"))
     rested = trained & (table["training_error"] > FITTED * (1 + 1e-9))
     return (
@@ -148,8 +150,8 @@ def read(table: Table) -> str:
         f"{len(np.unique(table['seed']))} seeds with 95 % intervals. Networks of width {WIDTH} are trained by the flow "
         f"to {FITTED:g} of the loss of the zero map; {rested.sum()} of the {trained.sum()} came to rest before. "
         f"{'; '.join(lines)}. The tangent kernel predicts what training from the dominated start would give if its "
-        "kernel did not change; from a small start the network has to find the directions of the teacher, and it "
-        "profits from them once there are samples enough. The linear predictor interpolates up to n = d = "
+        f"kernel did not change. At n = {sizes[-1]} the small start is {gain:.3g} times as good as the better kernel. "
+        "The linear predictor interpolates up to n = d = "
         f"{INPUTS}, and fits by least squares beyond."
     )
 
