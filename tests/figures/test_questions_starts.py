@@ -9,7 +9,7 @@ from thalweg.figures.base import Work
 
 @pytest.fixture(scope="module")
 def leaks():
-    return leaky.measure(leaky.Setting(5, 10, 3, (0.0, 0.1), 4), Work(1))
+    return leaky.measure(leaky.Setting(5, 10, 3, (0.0, 0.03, 0.1), 4), Work(1))
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,18 @@ def test_the_proved_rate_is_that_of_the_formula(leaks):
         covered = all(((start.W @ x > 0) & (start.a * y > 0)).any() for x, y in zip(data.X, data.y, strict=True))
         relu = leaks["converged"][(leaks["slope"] == 0) & (leaks["seed"] == k)][0]
         assert relu or not covered  # five samples in ten dimensions: what is covered is fitted here
+
+
+def test_the_effect_of_small_slopes_is_that_of_the_runs_relu_fits_or_not():
+    slope, seed = np.repeat([0.0, 0.01, 0.1, 0.5], 3), np.tile([2, 0, 1], 4)
+    fits = (seed != 1) | (slope > 0)
+    least = np.where(seed == 1, np.maximum(slope, 1e-9) ** 1.5, 7.0)
+    t = np.where(slope == 0.01, 3.0, 2.0) * (1 + seed)
+    table = {"slope": slope, "seed": seed, "converged": fits, "least": least, "t": t}
+    assert leaky.effect(table) == pytest.approx((1.5, 1.5))
+    power, longer = leaky.effect(table | {"converged": np.full(12, True)})
+    assert np.isnan(power)
+    assert longer == pytest.approx(1.5)
 
 
 def test_the_slope_of_the_group_plateau_is_the_closed_form(lengths):

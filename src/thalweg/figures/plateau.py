@@ -87,7 +87,7 @@ def measure(setting: Setting, work: Work) -> Table:
 
 
 def slopes(table: Table, kind: str) -> FloatArray:
-    """Return the slope of the length over log(1/scale) between neighbouring scales, over that in theory, (m, scales - 1).
+    """Return slopes of the length over log(1/scale) between neighbouring scales, over that in theory, (m, scales - 1).
 
     One row for each seed of one kind of start, from the largest scales to the smallest; the theory is 1/rate at the
     smallest. Nothing is fitted: the lengths have no noise, and tend to a line only as the scale tends to 0.
