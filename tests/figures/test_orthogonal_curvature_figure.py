@@ -122,3 +122,14 @@ def test_the_picture_draws_every_size(table):
     assert [panel.get_title()[:9] for panel in panels] == ["Threshold", "3 times t", "Times the"]
     drawn = {x for line in panels[0].lines for x in np.asarray(line.get_xdata()).tolist()}
     assert {50, 90, 1000, 1200, 2000} <= drawn
+
+
+def test_a_single_seed_has_no_bar_and_nothing_is_cut_off(table):
+    n, multiple = (np.concatenate([table[name], [1_000_000 if name == "n" else 1]]) for name in ("n", "multiple"))
+    other = {name: np.append(table[name], table[name].min() / 100) for name in table if name not in ("n", "multiple")}
+    longer = {name: (other | {"n": n, "multiple": multiple})[name] for name in table}
+    _, mean, reach = figure.summary(longer, 1, "lower")
+    assert np.isnan(reach[-1])
+    assert np.isfinite(reach[:-1]).all()
+    first = figure.picture(longer).axes[0]
+    assert first.get_ylim()[0] < 1e3 * mean[-1] < first.get_ylim()[1]

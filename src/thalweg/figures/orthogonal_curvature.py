@@ -164,11 +164,11 @@ def scaling(table: Table, multiple: int, quantity: str, low: int, high: int, **l
 
 
 def summary(table: Table, multiple: int, quantity: str) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return sizes, means of one quantity over seeds, as published, and their standard errors, 0 for a single seed."""
+    """Return sizes, means of one quantity over seeds, as published, and their standard errors, NaN for one seed."""
     mine = table["multiple"] == multiple
     sizes = np.unique(table["n"][mine])
     values = [table[quantity][mine & (table["n"] == n)] for n in sizes]
-    errors = [v.std(ddof=1) / np.sqrt(len(v)) if len(v) > 1 else 0.0 for v in values]
+    errors = [v.std(ddof=1) / np.sqrt(len(v)) if len(v) > 1 else np.nan for v in values]
     return sizes.astype(float), np.array([v.mean() for v in values]), np.array(errors)
 
 
@@ -205,7 +205,8 @@ def read(table: Table) -> str:
     return (
         "Curvatures at the end of the flow on orthogonal inputs, conjectured to fall like n^(-1/2). Slopes of log "
         "curvature over log n, with 95 % intervals over seeds, at the threshold width for n in [1000, 2000]: "
-        f"{here}. {' '.join(parts)} At the threshold width the least covered sample keeps few neurons while p grows "
+        f"{here}. {' '.join(parts)} Points are means, bars their standard errors, which a single seed has not. "
+        "At the threshold width the least covered sample keeps few neurons while p grows "
         "like log n, so that exponents over a finite range say little of the limit."
     )
 
@@ -215,6 +216,8 @@ def picture(table: Table) -> Any:
     multiples = np.unique(table["multiple"]).tolist()
     figure = new_figure(4.8 * (len(multiples) + 1), 4.6)
     *panels, corrected = figure.subplots(1, len(multiples) + 1)
+    for ax in panels[1:]:
+        ax.sharey(panels[0])
     for ax, multiple in zip(panels, multiples, strict=True):
         for name, (colour, marker, label, _) in QUANTITIES.items():
             n, mean, reach = summary(table, multiple, name)
@@ -222,7 +225,7 @@ def picture(table: Table) -> Any:
                 n, np.sqrt(n) * mean, np.sqrt(n) * reach, fmt=marker + "-", color=colour, ms=5, lw=1, label=label
             )
         _laws(ax, table, multiple)
-        ax.set(title=_width(multiple), xlabel="n", ylabel=r"$\sqrt{n}\,\times$ curvature", ylim=(0.06, 40))
+        ax.set(title=_width(multiple), xlabel="n", ylabel=r"$\sqrt{n}\,\times$ curvature")
     rows = published("experiment_2").table
     for *_, column in QUANTITIES.values():
         points = np.sqrt(rows["n"]) * np.exp(rows[column])
@@ -236,11 +239,12 @@ def picture(table: Table) -> Any:
             factor = np.sqrt(n) * [_width_at(table, multiple, each) for each in n]
             words = {"fmt": marker + "-", "fillstyle": filling, "color": colour, "ms": 5, "lw": 1}
             corrected.errorbar(n, factor * mean, factor * reach, label=f"{label}, {_width(multiple).lower()}", **words)
-    corrected.set(title="Times the width: flat if curvature ~ 1/(p $\\sqrt{n}$)", xlabel="n", ylim=(4, 500))
+    corrected.set(title="Times the width: flat if curvature ~ 1/(p $\\sqrt{n}$)", xlabel="n")
     corrected.set_ylabel(r"$p\,\sqrt{n}\,\times$ curvature")
     for ax in (*panels, corrected):
         ax.set(xscale="log", yscale="log")
-        ax.legend(fontsize=7, loc="upper right", bbox_to_anchor=(1.0, 0.82 if ax is not corrected else 1.0))
+        ax.set_ylim(top=4 * ax.get_ylim()[1] if ax is corrected else None)  # room for the legend
+        ax.legend(fontsize=7, loc="upper right", bbox_to_anchor=(1.0, 1.0 if ax is corrected else 0.85))
     return figure
 
 
