@@ -184,14 +184,19 @@ def picture(table: Table) -> Any:
     for row, activation in zip(panels, activations, strict=True):
         columns = [(loss, column) for loss in LOSSES for column in ("step_size", "loss_after")]
         for ax, (loss, column) in zip(row, columns, strict=True):
-            for name, (colour, style) in STARTS.items():
+            for k, (name, (colour, style)) in enumerate(STARTS.items()):
                 depths, values = middle(table, activation, loss, name, column)
-                ax.loglog(depths, values, style, color=colour, marker="o", markersize=4, label=name)
+                width = len(STARTS) - k  # thinner and thinner, so that none hides another
+                look = {"marker": "o", "linewidth": 0.6 + 0.4 * width, "markersize": 2 + 0.6 * width, "label": name}
+                ax.loglog(depths, values, style, color=colour, **look)
                 if column == "step_size" and (none := np.isnan(values)).any():
                     # Drawn below all steps that were tried.
-                    ax.plot(depths[none], np.full(none.sum(), 0.5 ** (HALVINGS + 1)), "x", color=colour)
+                    below = np.full(none.sum(), 0.5 ** (HALVINGS + 1 + k))
+                    ax.plot(depths[none], below, "x", color=colour)
             what = "largest stable step (x: none)" if column == "step_size" else "loss it ends at"
             ax.set(title=f"{activation}, {loss} loss: {what}", xlabel="depth L")
+            ax.set_xticks(depths := np.unique(table["depth"]), [str(depth) for depth in depths])
+            ax.set_xticks([], minor=True)
             ax.title.set_fontsize(9)
     handles = panels[0, 0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper center", ncols=len(STARTS), frameon=False)

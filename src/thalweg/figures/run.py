@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # closely, before and after a pair begins to slide.
 _END, _OUTPUT, _STEP, _BEFORE, _AFTER = 4.0, 0.01, 0.0025, 0.05, 0.1
 _TESTS = {
-    "rule": ("rule L < 1/(2n)", GREY, ":"),
+    "rule": ("rule L < 1/(2n)", GREY, "-"),
     "A": ("A", BLUE, "--"),
     "A0": ("A0", GREEN, "-."),
     "B": ("B", PURPLE, "-"),
@@ -172,7 +172,9 @@ def _run(axes: Any, run: Table, tests: Table) -> None:
     losses.semilogy(run["t"], run["loss"], color="black", label="loss")
     for name, t in zip(tests["test"], tests["t"], strict=True):
         label, colour, style = _TESTS[str(name)]
-        losses.axvline(t, color=colour, linestyle=style, label=label if name == "rule" else f"certificate {label}")
+        rule = name == "rule"  # drawn broad, as A0 often holds from the same time on
+        words = {"color": colour, "linestyle": style, "linewidth": 5.0 if rule else 1.5, "alpha": 0.5 if rule else 1.0}
+        losses.axvline(t, label=label if rule else f"certificate {label}", zorder=1 if rule else 2, **words)
     losses.set(xlabel="time t", ylabel="loss")
     losses.legend(fontsize=8)
     curvatures.semilogy(run["t"], run["upper"], color=GREY, linestyle=":", label="upper bound")

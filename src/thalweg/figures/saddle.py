@@ -19,6 +19,7 @@ from .style import BLUE, GREEN, GREY, ORANGE, YELLOW, new_figure
 
 PHI = -1.0
 _BOX = 2.2
+_TICKS = (-2, -1, 0, 1, 2)
 _T_END = 40.0
 _SOLVED = 1e-6
 # Distance from the saddle at which its stable manifold is begun, along the eigenvector.
@@ -160,19 +161,16 @@ def picture(table: Table) -> Any:
             for k, (t, w, loss) in enumerate(curves(table, depth, kind)):
                 axes.plot(*w.T, color=colour, linestyle=style, linewidth=1.8, zorder=3, label="_" * (k > 0) + kind)
                 axes.plot(*w[:1].T, color=colour, marker="o", markersize=4, zorder=4, linestyle="")
-                name = "_" * (k > 0 or depth == 3) + kind
-                losses.loglog(
-                    t[1:], np.maximum(loss[1:], 1e-14), style, color=colour, lw=2.2 if depth == 2 else 1.0, label=name
-                )
+                losses.loglog(t[1:], np.maximum(loss[1:], 1e-14), style, color=colour, lw=2.2 if depth == 2 else 1.0)
     flat.set(xlim=(-_BOX, _BOX), ylim=(-_BOX, _BOX), xlabel="$w_1$", ylabel="$w_2$", title="Depth 2")
     flat.set_aspect("equal")
-    flat.legend(fontsize=7, loc="lower left")
     solid.set(xlabel="$w_1$", ylabel="$w_2$", title="Depth 3 (grey: loss 0)")
     solid.set_zlabel("$w_3$")
-    solid.set(xlim=(-_BOX, _BOX), ylim=(-_BOX, _BOX), zlim=(-_BOX, _BOX))
+    solid.set(xlim=(-_BOX, _BOX), ylim=(-_BOX, _BOX), zlim=(-_BOX, _BOX), xticks=_TICKS, yticks=_TICKS, zticks=_TICKS)
     solid.view_init(elev=22, azim=-62)
     losses.set(xlabel="time t", ylabel="loss", ylim=(1e-10, 30), title="Loss (thick: depth 2, thin: depth 3)")
-    losses.legend(fontsize=8)
+    handles = flat.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=len(handles[0]), frameon=False)
     return figure
 
 

@@ -164,14 +164,14 @@ def picture(table: Table) -> Any:
     maps[0].set_ylabel("x in $\\alpha = \\alpha_1^x$  (0: identity)")
     if shown is not None:
         figure.colorbar(shown, ax=maps, label="iterations", location="right", pad=0.01)
-    for depth, (colour, style, marker) in zip(depths, _LINES, strict=False):
+    for k, (depth, (colour, style, marker)) in enumerate(zip(depths, _LINES, strict=False)):
         mine = (table["depth"] == depth) & (table["position"] == 0)
         ratio, made, proved = table["ratio"][mine], table["iterations"][mine], table["bound"][mine]
         solved = table["end"][mine] == "solved"
         look = {"color": colour, "linestyle": style, "marker": marker, "markersize": 4}
         cut.loglog(ratio[solved], made[solved], label=f"L = {depth:,}", **look)
         cut.loglog(ratio[np.isfinite(proved)], proved[np.isfinite(proved)], color=colour, linewidth=0.8)
-        cut.plot(ratio[~solved], np.full((~solved).sum(), most), "x", color=colour)
+        cut.plot(ratio[~solved], np.full((~solved).sum(), 1.6**k * most), "x", color=colour)  # one above another
     cut.axvline(1.0, color="black", linewidth=1.5)
     cut.plot([], [], color=GREY, linewidth=0.8, label="proved")
     cut.plot([], [], "x", color=GREY, label="not solved")

@@ -125,8 +125,8 @@ def read(table: Table) -> str:
         f"first group. The loss falls at {_list(_limits())} in the limit; "
         f"the exact flow has its transitions at, {'; '.join(words)}. Its outputs differ from the closed form by at "
         f"most {apart:.1g} of the labels. The steps become sharp like 3.688/log(pD/N0 - 1) only, width/time of the "
-        f"first being {far}. The local curvature peaks at each step, is small on the plateaus between them, and ends "
-        "at 4D/n of the last group, the dotted line."
+        f"first being {far}. The local curvature has a peak at each step but the last, where it rises to 4D/n of the "
+        "last group, the dotted line, and falls in between, the further the larger n."
     )
 
 
