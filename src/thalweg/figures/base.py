@@ -36,6 +36,15 @@ class Drawn:
         One paragraph on what the picture shows, with the numbers of this run.
     animate : function or None
         Makes the animation, where there is one; frames are drawn only when it is saved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from thalweg.figures import Drawn
+    >>> drawn = Drawn(Figure(), {"x": np.arange(3)}, "Nothing yet.")
+    >>> drawn.animate is None
+    True
     """
 
     figure: Figure
@@ -63,6 +72,12 @@ class Work:
     ------
     InputError
         For a seed below 0, no workers, or a store that is a file.
+
+    Examples
+    --------
+    >>> from thalweg.figures import Work
+    >>> Work(workers=2).seed
+    0
     """
 
     seed: int = 0
@@ -71,9 +86,8 @@ class Work:
     progress: Progress = lambda share, text: None
 
     def __post_init__(self) -> None:
-        if self.seed is None:
-            raise check.fail("figure", "seed", "be a non-negative int", "None")
-        check.seed_sequence("figure", self.seed)
+        if not isinstance(self.seed, int) or self.seed < 0:  # nothing else can be written into a command
+            raise check.fail("figure", "seed", "be an integer of at least 0", self.seed)
         check.positive_int("figure", "workers", self.workers)
         if self.store is not None and self.store.exists() and not self.store.is_dir():
             raise check.fail("figure", "store", "be a folder, or a new one", repr(str(self.store)))
@@ -96,6 +110,23 @@ class NamedFigure:
         Of the table: the picture, and one paragraph on what it shows, with the numbers of this table.
     animate : function or None
         Of the table: a moving picture.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from thalweg.figures import NamedFigure, Work
+    >>> line = NamedFigure(
+    ...     "line",
+    ...     "A line",
+    ...     "nothing else",
+    ...     {"quick": 3, "full": 300},
+    ...     measure=lambda count, work: {"x": np.arange(count)},
+    ...     picture=lambda table: Figure(),
+    ...     read=lambda table: f"The line ends at {table['x'][-1]}.",
+    ... )
+    >>> line.draw("full", Work()).reading
+    'The line ends at 299.'
     """
 
     name: str

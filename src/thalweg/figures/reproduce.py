@@ -35,6 +35,12 @@ class Made:
         The reading of a figure that was drawn; otherwise why not, and the remedy.
     files : tuple of Path
     seconds : float
+
+    Examples
+    --------
+    >>> from thalweg.figures import Made
+    >>> Made("line", "A line", "nothing else", "thalweg figure line").state
+    'not made'
     """
 
     name: str
@@ -83,9 +89,12 @@ def reproduce(folder: str | Path, *, size: str = "quick", **how: Any) -> Iterato
 
     Examples
     --------
+    >>> import tempfile
     >>> from thalweg import figures
-    >>> for made in figures.reproduce("out"):  # doctest: +SKIP
-    ...     print(made.name, made.state)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     made = next(figures.reproduce(folder))
+    ...     print(made.name, made.state, made.data)
+    saddle drawn ['saddle.csv']
     """
     folder = Path(folder)
     check.output_path("figures.reproduce", folder / "index.html")
