@@ -129,13 +129,15 @@ def test_a_flow_that_leaves_the_range_of_floats_ends_with_what_it_has():
         (([[1.0]], [1.0], "monomial"), "'degree'"),
         (([[1.0]], [1.0], "monomial", 1), "'degree'"),
         (([[1.0]], [1.0], "tanh", 2), "'degree'"),
-        (([[np.nan]], [1.0], "tanh"), "'W'"),
-        (([[1.0]], [1.0, 2.0], "tanh"), "'a'"),
+        (([[np.nan]], [1.0], "tanh"), "'W' parameter of SmoothNetwork"),
+        (([[1.0]], [1.0, 2.0], "tanh"), "'a' parameter of SmoothNetwork"),
     ],
 )
 def test_bad_networks_are_refused(arguments, word):
     with pytest.raises(tw.InputError, match=word):
         tw.SmoothNetwork(*arguments)
+    with pytest.raises(tw.InputError, match=r"'network' parameter of SmoothNetwork.of must be a ShallowNetwork"):
+        tw.SmoothNetwork.of(tw.init.zas(2, 2), "tanh")
 
 
 def test_bad_flows_and_other_verbs_are_refused():

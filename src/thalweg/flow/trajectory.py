@@ -12,7 +12,8 @@ import numpy as np
 from .._outcome import Outcome
 from .._typing import FloatArray, IntArray, ModeArray
 from ..data.dataset import Dataset
-from ..networks.shallow import INVARIANT_SLACK, SMALLEST, ShallowNetwork
+from ..networks.shallow import INVARIANT_SLACK, ShallowNetwork
+from ..networks.weights import SMALLEST
 from .audit import Audit
 from .conditioning import Conditioning
 

@@ -12,6 +12,7 @@ from .. import _validate as check
 from .._errors import InputError
 from .._files import atomic_writer, saved_arrays
 from .._typing import FloatArray, Inputs
+from .weights import SMALLEST, hidden_and_output, preactivations
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 _FORMAT = "thalweg-shallow-network-1"
 # A given invariant may differ from a^2 - |w|^2 by the rounding of a long run, not by more.
 INVARIANT_SLACK = 1e-9
-# Squares of smaller weights would underflow, and with them the sign of a^2 - |w|^2.
-SMALLEST = 1e-140
 # Beyond this, products of four residuals or outputs overflow.
 LARGEST = 1e70
 
@@ -70,13 +69,7 @@ class ShallowNetwork:
 
     def __post_init__(self) -> None:
         owner = "ShallowNetwork"
-        W = check.real_array(owner, "W", self.W, 2)
-        a = check.real_array(owner, "a", self.a, 1)
-        if W.shape[0] == 0 or W.shape[1] == 0:
-            raise check.fail(owner, "W", "have at least one neuron and one input", f"shape {W.shape}")
-        if a.shape != W.shape[:1]:
-            must = f"have shape ({W.shape[0]},), one entry per row of W"
-            raise check.fail(owner, "a", must, f"shape {a.shape}")
+        W, a = hidden_and_output(owner, self.W, self.a)
         check.one_of(owner, "activation", self.activation, ("relu", "leaky_relu"))
         if self.activation == "relu":
             if self.slope != 0:
@@ -85,14 +78,6 @@ class ShallowNetwork:
         else:
             slope = check.real(owner, "slope", self.slope, above=0.0, below=1.0)
         squares = np.einsum("jk,jk->j", W, W)
-        with np.errstate(over="ignore"):
-            if not np.isfinite(a * a + squares).all():
-                raise check.fail(owner, "W", "have weights whose squares are float64: rescale them", "an overflow")
-        sizes = np.maximum(np.abs(a), np.abs(W).max(axis=1))
-        faint = (sizes > 0) & (sizes < SMALLEST)
-        if faint.any():
-            must = f"have no neuron that is not 0 but below {SMALLEST:g}, whose squares underflow: rescale, or take 0"
-            raise check.fail(owner, "W", must, f"{sizes[faint][0]:g} at neuron {int(np.argmax(faint))}")
         if self.invariant is None:
             invariant = a * a - squares
         else:
@@ -119,11 +104,7 @@ class ShallowNetwork:
 
     def preactivations(self, X: Inputs) -> FloatArray:
         """Return z_ji = <w_j, x_i> as an array (p, n)."""
-        owner = "ShallowNetwork"
-        inputs: Any = X if hasattr(X, "tocsr") else check.real_array(owner, "X", X, 2)
-        if inputs.shape[1] != self.d:
-            raise check.fail(owner, "X", f"have {self.d} columns, as W has", f"shape {inputs.shape}")
-        return np.ascontiguousarray(np.asarray(inputs @ self.W.T).T)
+        return preactivations("ShallowNetwork", self.W, X)
 
     def activate(self, z: FloatArray) -> FloatArray:
         """Apply the activation entry by entry."""

@@ -12,6 +12,7 @@ from .. import _validate as check
 from .._typing import FloatArray
 from ..data.dataset import Dataset
 from .shallow import ShallowNetwork
+from .weights import hidden_and_output, preactivations
 
 Activation = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
@@ -89,7 +90,7 @@ class SmoothNetwork:
 
     def __post_init__(self) -> None:
         owner = "SmoothNetwork"
-        plain = ShallowNetwork(self.W, self.a)  # shapes, NaN, and sizes whose squares do not fit
+        W, a = hidden_and_output(owner, self.W, self.a)
         check.one_of(owner, "activation", self.activation, (*ACTIVATIONS, *POWERS))
         if self.activation in POWERS:
             degree = check.positive_int(owner, "degree", self.degree)
@@ -97,12 +98,14 @@ class SmoothNetwork:
                 raise check.fail(owner, "degree", "be from 2 to 9 (ShallowNetwork has degree 1)", degree)
         elif self.degree is not None:
             raise check.fail(owner, "degree", f"be left out for {self.activation!r}", self.degree)
-        object.__setattr__(self, "W", plain.W)
-        object.__setattr__(self, "a", plain.a)
+        object.__setattr__(self, "W", W)
+        object.__setattr__(self, "a", a)
 
     @classmethod
     def of(cls, network: ShallowNetwork, activation: str, degree: int | None = None) -> SmoothNetwork:
         """Return a network of the same weights with another activation, so that all initializations serve."""
+        if not isinstance(network, ShallowNetwork):
+            raise check.fail("SmoothNetwork.of", "network", "be a ShallowNetwork", type(network).__name__)
         return cls(network.W, network.a, activation, degree)
 
     @property
@@ -130,7 +133,7 @@ class SmoothNetwork:
 
     def predict(self, X: Any) -> FloatArray:
         """Return h(x_i) for inputs X (n, d), dense or sparse, as an array (n,)."""
-        z = ShallowNetwork(self.W, self.a).preactivations(X)
+        z = preactivations("SmoothNetwork", self.W, X)
         return self.a @ self.activate(z)[0] / self.p
 
     def residuals(self, data: Dataset) -> FloatArray:
