@@ -79,10 +79,10 @@ def real(
         )
         if math.isfinite(limit)
     ]
-    must = " and ".join(["be a finite number", *bounds])
+    must = f"be a finite number, {' and '.join(bounds)}" if bounds else "be a finite number"
     try:
         number = math.nan if isinstance(value, str) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise fail(owner, name, must, repr(value)) from None
     if not (math.isfinite(number) and number > above and number >= at_least and number < below and number <= at_most):
         raise fail(owner, name, must, repr(value))

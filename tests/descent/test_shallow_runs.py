@@ -192,7 +192,7 @@ def test_words_and_picture(run):
     [
         ({"data": None}, "'data' parameter of descend must be a Dataset"),
         ({"data": tw.data.sphere(3, 4, seed=1)}, "have 4 inputs"),
-        ({"step_size": 0.0}, "'step_size' parameter of descend must be a finite number and above 0"),
+        ({"step_size": 0.0}, "'step_size' parameter of descend must be a finite number, at least 1e-100"),
         ({"step_size": np.nan}, "'step_size'"),
         ({"step_size": "safe"}, "'step_size'"),
         ({"steps": 0}, "'steps' parameter"),

@@ -179,6 +179,7 @@ def flow(
 
         return flow_smooth(network, data, **shared)
     network, data, wanted = _checked(network, data, t_end, times, rtol, kernel, threads)
+    t_end, rtol, threads = float(t_end), float(rtol), int(threads)  # kernels are compiled for these types
     if data.contradictions and not accept_contradictions:
         raise InputError(
             f"The labels contradict each other: {data.contradictions.text}. Drop or correct these samples, or pass "
@@ -195,8 +196,8 @@ def flow(
             outcome = _drive(engine, t_end, wanted, condition, recorder, floor, interrupt, bar.show, begun)
         settings: dict[str, str | int | float | None] = {
             "method": engine.name,
-            "t_end": float(t_end),
-            "rtol": float(rtol),
+            "t_end": t_end,
+            "rtol": rtol,
             "kernel": kernel,
             "threads": threads,
         }
