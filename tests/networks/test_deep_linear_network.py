@@ -116,6 +116,8 @@ def test_files(tmp_path):
         ([np.ones((1, 2))], [2], "not square"),
         ([np.eye(2)], [0], "integer of at least 1"),
         ([np.eye(2)], [1, 2], "one entry per layer"),
+        ([np.eye(2)], 3, "sequence of integers. Got int"),
+        ([np.eye(2)], [10**30], r"add up to at most 2\^53"),
     ],
 )
 def test_bad_networks(layers, repeats, message):

@@ -12,7 +12,7 @@ from .._typing import IntArray
 NONE: IntArray = np.zeros(0, np.int64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Finding:
     """The answer of one test to one state.
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LARGEST_SMOOTH_RESPONSE = 10.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Conditioning:
     """Response of a trajectory to perturbations of its start.
 

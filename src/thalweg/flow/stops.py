@@ -13,7 +13,7 @@ from ..data.target import Target
 from ..networks.shallow import ShallowNetwork
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RunningState:
     """What a stop function sees after every accepted step.
 

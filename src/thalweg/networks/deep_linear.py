@@ -25,7 +25,7 @@ _LARGEST = 1e140
 _DEEPEST = 2**53
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layers(Sequence[FloatArray]):
     """The layers W_1, ..., W_L of a network, of which equal neighbours are stored once. Index 0 is W_1."""
 
@@ -196,7 +196,10 @@ def _runs(layers: Sequence[Any] | FloatArray, repeats: Sequence[int] | None) -> 
         raise check.fail(owner, "layers", "be a sequence of matrices", type(layers).__name__) from None
     if not given:
         raise check.fail(owner, "layers", "hold at least one matrix", "none")
-    counts = [1] * len(given) if repeats is None else [check.positive_int(owner, "repeats", n) for n in repeats]
+    try:
+        counts = [1] * len(given) if repeats is None else [check.positive_int(owner, "repeats", n) for n in repeats]
+    except TypeError:
+        raise check.fail(owner, "repeats", "be a sequence of integers", type(repeats).__name__) from None
     if len(counts) != len(given):
         raise check.fail(owner, "repeats", f"have one entry per layer given, {len(given)}", f"{len(counts)}")
     if (depth := sum(counts)) > _DEEPEST:

@@ -17,7 +17,7 @@ from .deep_linear import DeepLinearNetwork, imbalance
 EPS = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ZeroAsymmetric:
     """One zero layer, every other layer alpha times an orthogonal matrix: W_L ... W_{k+1} = alpha^(L-k) `left`.
 
@@ -65,7 +65,7 @@ class ZeroAsymmetric:
         return DeepLinearNetwork([W for W, _ in kept], [count for _, count in kept])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BalancedHidden:
     """W_1, ..., W_{L-1} square and mutually balanced: their product is H^(N/2) Q, H = V^T V - D for ever.
 

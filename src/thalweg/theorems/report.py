@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Group
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """The findings of `tw.check`. It prints well, indexes by the name of a theorem, and exports by `to_dict`.
 

@@ -93,7 +93,7 @@ class InfiniteDepth:
         return 1e-2 / (1 + sigma)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModeStates:
     """All modes at T times: arrays (T, r) of y, the weight w of the zero layer, p = w a^N and k."""
 

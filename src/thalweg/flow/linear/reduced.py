@@ -73,7 +73,7 @@ class ExponentialRoot:
         return True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """What the equations need of one state (V, Q)."""
 

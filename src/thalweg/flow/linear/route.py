@@ -22,7 +22,7 @@ _STIFF_DEPTH = 200
 _STIFF_UNKNOWNS = 1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LinearState:
     """A deep linear network on its way.
 
