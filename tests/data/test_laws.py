@@ -57,6 +57,10 @@ def test_teacher_labels_are_the_outputs_of_the_teacher():
 
 
 def test_teacher_of_another_dimension():
+    with pytest.raises(tw.InputError, match="'network' parameter of teacher must be a ShallowNetwork"):
+        tw.data.teacher(None, tw.data.sphere(3, 4, seed=1))
+    with pytest.raises(tw.InputError, match="'inputs' parameter of teacher must be a Dataset"):
+        tw.data.teacher(tw.init.gaussian(5, 3, seed=1), np.eye(5))
     with pytest.raises(tw.InputError, match="must have 5 columns, as W has"):
         tw.data.teacher(tw.init.gaussian(5, 2, seed=1), tw.data.sphere(4, 6, seed=1))
 

@@ -106,6 +106,7 @@ def test_the_lean_is_drawn_from_the_seed():
         ([[]], {}, "indices of samples"),
         ([[0.5]], {}, "indices of samples"),
         ([], {}, "Got none"),
+        (5, {}, "sequence of sequences of indices. Got 5"),
         ([[1, 2]], {"scale": 0.0}, "'scale' parameter of group"),
         ([[1, 2]], {"cosine": 0.0}, "'cosine' parameter of group"),
         ([[1, 2]], {"cosine": 1.1}, "at most 1"),
@@ -121,3 +122,5 @@ def test_bad_groups(groups, arguments, message):
 def test_correlated_inputs_have_no_group_initialization():
     with pytest.raises(tw.InputError, match="'data' parameter of group must have orthogonal inputs"):
         tw.init.group(tw.data.sphere(3, 5, seed=1))
+    with pytest.raises(tw.InputError, match="'data' parameter of group must be a Dataset"):
+        tw.init.group(np.eye(3))

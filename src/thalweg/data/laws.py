@@ -110,4 +110,8 @@ def teacher(network: ShallowNetwork, inputs: Dataset) -> Dataset:
     >>> network.loss(data)
     0.0
     """
+    if not isinstance(network, ShallowNetwork):
+        raise check.fail("teacher", "network", "be a ShallowNetwork", type(network).__name__)
+    if not isinstance(inputs, Dataset):
+        raise check.fail("teacher", "inputs", "be a Dataset (tw.Dataset(X, y))", type(inputs).__name__)
     return Dataset(inputs.X, network.predict(inputs.X), name=f"{inputs.name}, teacher of width {network.p}")

@@ -62,6 +62,8 @@ def group(
     >>> network.W[0, :2], network.a
     (array([0.3, 0.4]), array([ 0.5, -0.5]))
     """
+    if not isinstance(data, Dataset):
+        raise check.fail("group", "data", "be a Dataset (tw.Dataset(X, y))", type(data).__name__)
     if not data.is_orthogonal:
         got = f"a max |cos| of {data.coherence.max_cosine:.3g}"
         raise check.fail("group", "data", "have orthogonal inputs", got)
@@ -82,7 +84,10 @@ def _members(data: Dataset, groups: Sequence[Sequence[int]] | None) -> list[IntA
     if groups is None:
         by_sign = (np.flatnonzero(data.y > 0), np.flatnonzero(data.y < 0))
         return [rows for rows in by_sign if rows.size]
-    members = [np.asarray(rows) for rows in groups]
+    try:
+        members = [np.asarray(rows) for rows in groups]
+    except (TypeError, ValueError):
+        raise check.fail("group", "groups", "be a sequence of sequences of indices", repr(groups)) from None
     for k, rows in enumerate(members):
         if rows.ndim != 1 or not rows.size or rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= data.n:
             raise check.fail("group", "groups", f"hold indices of samples, 0 to {data.n - 1}", f"{rows!r} as group {k}")
