@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import thalweg as tw
 from thalweg.figures import domination, leaky, plateau
 from thalweg.figures.base import Work
 
@@ -75,8 +76,6 @@ def test_slopes_tend_to_the_theory(lengths):
 
 def test_the_length_of_a_single_group_is_the_closed_form():
     """N = a^2 follows a logistic curve to p D, and the loss is (1 - N/(p D))^2 of that of the zero map."""
-    import thalweg as tw
-
     data, scale = tw.Dataset(np.eye(4), [1.0, 2.0, 1.5, 1.0]), 1e-4
     D, N0, p = np.linalg.norm(data.y), scale**2, 1
     N = p * D * (1 - np.sqrt(1 - plateau.FALLEN))
@@ -110,6 +109,33 @@ def test_dominated_starts_that_cover_nothing_are_proved_stuck(shares):
 def test_the_counterexample_is_stuck_at_residual_one_and_fits_when_dominated(shares):
     np.testing.assert_allclose(shares["residual"], [1.0, 0.0], atol=1e-5)
     assert list(shares["verdict"]) == ["undecided", "converges"]
+
+
+def test_two_thirds_of_gaussian_neurons_are_not_dominated():
+    """|w_j| is nearly 1 in many dimensions: P(|a_j| < 1) of a standard normal a_j, 0.683."""
+    network = tw.init.gaussian(100, 4000, seed=1)
+    share = np.mean(np.abs(network.a) < np.linalg.norm(network.W, axis=1))
+    assert share == pytest.approx(0.683, abs=0.03)
+    assert "two thirds not dominated" in domination.STARTS["gaussian"][3]
+
+
+def test_covering_starts_without_domination_may_end_unfitted():
+    """Explicit Euler, which shares nothing with the flow, agrees on one of the nine in the full size."""
+    from thalweg.study.cell import Cell, covers
+
+    cell = Cell(n=6, d=100, p=2, init="gaussian", covered=True)
+    for k, sign_changes, fits in ((3, True, False), (4, False, True)):
+        data, start = cell.draw(0, k)
+        assert covers(start, data)
+        W, a, n = start.W, start.a, data.n
+        for _ in range(3000):
+            z = W @ data.X.T
+            r = data.y - a @ np.maximum(z, 0) / 2
+            W, a = W + 0.1 * a[:, None] * (((z > 0) * r) @ data.X) / n, a + 0.1 * np.maximum(z, 0) @ r / n
+        assert (np.mean(r**2) < 1e-3) == fits
+        assert (np.sign(a) != np.sign(start.a)).any() == sign_changes
+        flown = tw.flow(start, data, t_end=300.0, progress=False)
+        assert np.linalg.norm(flown.residuals[-1] - r) == pytest.approx(0.0, abs=0.02)
 
 
 def test_the_chance_of_covering_is_that_of_draws():

@@ -18,7 +18,7 @@ from .trials import run_trials, study_of
 STARTS = {
     "dominated": (BLUE, "-", "o", "dominated, $|a_j| > |w_j|$"),
     "balanced": (GREEN, "-.", "s", "balanced, $|a_j| = |w_j|$"),
-    "gaussian": (ORANGE, "--", "^", "Gaussian, half not dominated"),
+    "gaussian": (ORANGE, "--", "^", "Gaussian, two thirds not dominated"),
 }
 # What a certificate says of the counterexample at rest: marker, colour and name.
 VERDICTS = {
@@ -112,10 +112,10 @@ def read(table: Table) -> str:
         f"Exact flow on n = {int(table['n'][0])} samples that interact weakly, until a certificate decides. Proved to "
         f"converge, over widths {widths[0]} to {widths[-1]}, {'; '.join(lines)}. Where every sample is covered and the "
         "start dominated, a theorem says that it converges; without domination an output weight may change sign and a "
-        "sample lose the last neuron that could fit it. No certificate of being stuck speaks about such starts. The "
-        "counterexample has two orthogonal samples, both covered: its first neuron is dominated from a_1 = |w_1| = "
-        f"{needed:.4g} on; the flow ends with one sample unfitted {stuck}, and fits both beyond. Bars: 95 % of Clopper "
-        "and Pearson."
+        "sample lose the last neuron that could fit it. Certificates of being stuck ask for |a_j| >= |w_j| of every "
+        "neuron. The counterexample has two orthogonal samples, both covered: its first neuron is dominated from a_1 = "
+        f"|w_1| = {needed:.4g} on; the flow ends with one sample unfitted {stuck}, and fits both beyond. Bars: 95 % of "
+        "Clopper and Pearson."
     )
 
 
@@ -138,10 +138,10 @@ def picture(table: Table) -> Any:
         ax.set_xticks(widths, [str(width) for width in widths])
         ax.minorticks_off()
     fine = np.linspace(widths[0], widths[-1], 200)
-    every.plot(fine, chance_covered(int(table["n"][0]), fine), color=GREY, label="every sample covered")
+    every.plot(fine, chance_covered(int(table["n"][0]), fine), color=GREY, label="chance that all are covered")
     every.set_title("All starts")
     covering.set_title("Starts that cover every sample")
-    every.legend(fontsize=8, loc="lower right")
+    every.legend(fontsize=8, loc="upper left")
     network, _ = counterexample()
     weights, sizes = table["weight"], table["residual"]
     for verdict, (marker, colour, label) in VERDICTS.items():
