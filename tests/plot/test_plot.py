@@ -24,6 +24,25 @@ def rendered(figure):
     return stream.getvalue()
 
 
+def test_notebooks_show_the_pictures_of_all_kinds_of_runs(traj):
+    """Jupyter calls _repr_png_; of a bare Figure it prints one line of text unless pyplot was imported."""
+    data, start = traj.data, traj.networks.start
+    runs = [
+        traj,
+        tw.descend(start, data, step_size=0.01, steps=3),
+        tw.flow(tw.SmoothNetwork.of(start, "tanh"), data, t_end=0.5),
+        tw.flow(tw.init.zas(3, 2), tw.Target(np.eye(2)), t_end=0.5),
+        tw.curvature.alignment(traj),
+    ]
+    for run in runs:
+        figure = run.plot()
+        assert isinstance(figure, Figure)
+        shown = figure._repr_png_()
+        assert shown.startswith(b"\x89PNG")
+        size = [int.from_bytes(shown[k : k + 4], "big") for k in (16, 20)]
+        assert size == [round(inches * figure.dpi) for inches in figure.get_size_inches()]
+
+
 def test_loss_and_its_bound(traj):
     (ax,) = plot.loss(traj).axes
     drawn = lines(ax)

@@ -76,6 +76,16 @@ class LossTrajectory:
         How the run ended, with advice.
     audit : LossAudit
     settings : dict
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> data, start = tw.data.sphere(6, 20, seed=1), tw.init.dominated(20, 8, seed=2)
+    >>> traj = tw.flow(tw.SmoothNetwork.of(start, "tanh"), data, t_end=5.0, times=[0.0, 5.0])
+    >>> traj
+    LossTrajectory(t=5, loss=0.00968, REACHED_END)
+    >>> traj.audit.energy_drift < 1e-6, bool(abs(traj.loss[0] - traj.energy[1] - traj.loss[1]) < 1e-6)
+    (True, True)
     """
 
     t: FloatArray
@@ -97,9 +107,9 @@ class LossTrajectory:
 
     def plot(self) -> Figure:
         """Draw the loss and the curvature over time."""
-        from matplotlib.figure import Figure
+        from ..plot.canvas import new_figure
 
-        figure = Figure(figsize=(9.0, 3.4), layout="constrained")
+        figure = new_figure(9.0, 3.4)
         for axes, series, title in zip(
             figure.subplots(1, 2), (self.loss, self.curvature), ("Loss", "Local PL curvature"), strict=True
         ):

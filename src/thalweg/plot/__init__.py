@@ -1,6 +1,6 @@
 """Figures, drawn with matplotlib: one function each, which returns the figure and shows nothing.
 
-No global state of matplotlib is read or changed; save a figure with ``figure.savefig(path)``.
+No global state of matplotlib is read or changed; notebooks show a figure, ``figure.savefig(path)`` saves it.
 """
 
 from ._trajectory import curvature, loss, modes, overview, residuals

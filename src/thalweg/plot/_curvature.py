@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._trajectory import _figure
-
 if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
 
@@ -31,7 +29,9 @@ def alignment(found: Alignment, figure: FigureBase | None = None) -> FigureBase:
     """
     from matplotlib.colors import LogNorm
 
-    figure = figure or _figure()
+    from .canvas import new_figure
+
+    figure = figure or new_figure()
     ax = figure.subplots()
     drawn = (found.shares > _LEAST_SHARE) & (found.rates > _LEAST_RATE * found.rates.max())
     if drawn.any():

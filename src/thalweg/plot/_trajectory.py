@@ -39,7 +39,9 @@ def loss(traj: Trajectory, figure: FigureBase | None = None) -> FigureBase:
     >>> tw.plot.loss(traj).axes[0].get_title()
     'Loss'
     """
-    figure = figure or _figure()
+    from .canvas import new_figure
+
+    figure = figure or new_figure()
     ax = figure.subplots()
     _line(ax, traj.t, traj.loss, _BLUE, "-", "loss")
     _line(ax, traj.t, traj.loss_bound, _ORANGE, "--", "bound from the lower curvature")
@@ -51,7 +53,9 @@ def loss(traj: Trajectory, figure: FigureBase | None = None) -> FigureBase:
 
 def curvature(traj: Trajectory, figure: FigureBase | None = None) -> FigureBase:
     """Draw the local PL curvature between its bounds, and the average so far. Parameters as `loss`."""
-    figure = figure or _figure()
+    from .canvas import new_figure
+
+    figure = figure or new_figure()
     ax = figure.subplots()
     ax.fill_between(traj.t, traj.curvature_lower, traj.curvature_upper, color=_BLUE, alpha=0.12, linewidth=0)
     _line(ax, traj.t, traj.curvature_upper, _GREY, ":", "upper bound")
@@ -69,7 +73,9 @@ def modes(traj: Trajectory, figure: FigureBase | None = None) -> FigureBase:
 
     Neurons are ordered by their final output weight, samples by label. Large maps are thinned evenly.
     """
-    figure = figure or _figure(width=9.0)
+    from .canvas import new_figure
+
+    figure = figure or new_figure(width=9.0)
     image_ax, share_ax = figure.subplots(1, 2, width_ratios=[1.2, 1.0])
     _mode_map(image_ax, traj)
     pairs = traj.data.n * traj.final.p
@@ -87,7 +93,9 @@ def residuals(traj: Trajectory, figure: FigureBase | None = None) -> FigureBase:
 
     With many samples only some are drawn, spread from the smallest to the largest last residual.
     """
-    figure = figure or _figure()
+    from .canvas import new_figure
+
+    figure = figure or new_figure()
     ax = figure.subplots()
     drawn = residual_lines(traj, _LINES)
     sizes = np.abs(traj.residuals)
@@ -115,18 +123,14 @@ def residuals(traj: Trajectory, figure: FigureBase | None = None) -> FigureBase:
 
 def overview(traj: Trajectory) -> Figure:
     """Draw loss, curvature, modes and residuals in one figure."""
-    figure = _figure(width=14.0, height=8.5)
+    from .canvas import new_figure
+
+    figure = new_figure(width=14.0, height=8.5)
     cells = figure.add_gridspec(2, 2, width_ratios=[1.0, 1.3])
     for k, draw in enumerate((loss, modes, curvature, residuals)):
         draw(traj, figure.add_subfigure(cells[k]))
     figure.suptitle(f"{traj.data.name}, {traj.final.p} neurons: {str(traj.outcome).partition('. ')[0]}", wrap=True)
     return figure
-
-
-def _figure(width: float = 6.4, height: float = 4.4) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")  # not pyplot: no backend, no global state
 
 
 def _line(ax: Axes, t: FloatArray, values: FloatArray, colour: str, style: str, label: str) -> None:

@@ -19,9 +19,9 @@ _LINES = 60
 
 def overview(traj: DescentTrajectory) -> Figure:
     """Draw the loss, the curvature of the flow with that of the steps, and the sizes of the residuals."""
-    from matplotlib.figure import Figure
+    from ...plot.canvas import new_figure
 
-    figure = Figure(figsize=(11.0, 3.4), layout="constrained")
+    figure = new_figure(11.0, 3.4)
     loss, curvature, residuals = figure.subplots(1, 3)
     k, marker = traj.iteration, "o" if len(traj) == 1 else ""
     loss.plot(k, traj.loss, color=_BLUE, marker=marker)

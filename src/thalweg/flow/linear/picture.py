@@ -16,9 +16,9 @@ _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#8A8A8A"
 
 def overview(traj: LinearTrajectory) -> Figure:
     """Draw excess loss and bound, curvature, and the singular values against those of the target."""
-    from matplotlib.figure import Figure
+    from ...plot.canvas import new_figure
 
-    figure = Figure(figsize=(11.0, 3.4), layout="constrained")
+    figure = new_figure(11.0, 3.4)
     loss, curvature, values = figure.subplots(1, 3)
     x = traj.t if traj.iteration is None else traj.iteration
     label = "time t" if traj.iteration is None else "iteration"
