@@ -70,6 +70,10 @@ def _target_column(path: Path, header: list[str], target: str | None) -> int:
         raise InputError(f"{str(path)!r} has {header.count(target)} columns called {target!r}. Rename all but one.")
     if header and all(_number(name) is not None for name in header):
         raise InputError(f"{str(path)!r} has no header: its first line holds numbers. Add a line of column names.")
+    if len(header) == 1 and (found := next((other for other in ";\t|," if other in header[0]), None)):
+        raise InputError(
+            f"{str(path)!r} is separated by {found!r}. Write commas in a .csv or tabs in a .tsv, and points in numbers."
+        )
     close = difflib.get_close_matches(target, header, n=3)
     guess = f"; did you mean {' or '.join(map(repr, close))}?" if close else "."
     raise check.fail(
