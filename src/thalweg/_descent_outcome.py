@@ -4,7 +4,16 @@ from enum import Enum
 
 
 class DescentOutcome(Enum):
-    """The end of a run of gradient descent. The value is the message and the advice; `str()` prints it."""
+    """The end of a run of gradient descent. The value is the message and the advice; `str()` prints it.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> print(tw.DescentOutcome.WALL_TIME)
+    The time allowed ran out. Continue from traj.final.
+    >>> tw.DescentOutcome.DIVERGED.failed
+    True
+    """
 
     STEPS_DONE = "All iterations were made. Continue with tw.descend(traj.final, ...) if you need more."
     LOSS_BELOW = "The loss fell below the level asked for."

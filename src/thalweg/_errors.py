@@ -2,7 +2,17 @@
 
 
 class InputError(ValueError):
-    """An argument, a file or a data set that cannot be used as given; the message names the remedy."""
+    """An argument, a file or a data set that cannot be used as given; the message names the remedy.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> try:
+    ...     tw.LossBelow(0.0)
+    ... except tw.InputError as error:
+    ...     print(error)
+    The 'level' parameter of LossBelow must be a finite number, above 0. Got 0.0.
+    """
 
 
 class MissingExtraError(ImportError):

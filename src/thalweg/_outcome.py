@@ -4,7 +4,16 @@ from enum import Enum
 
 
 class Outcome(Enum):
-    """The end of a run. The value is the message and the advice; `str()` prints it."""
+    """The end of a run. The value is the message and the advice; `str()` prints it.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> print(tw.Outcome.LOSS_BELOW)
+    The loss fell below the level asked for.
+    >>> tw.Outcome.STEP_TOO_SMALL.failed
+    True
+    """
 
     REACHED_END = "The flow reached t_end. Continue with tw.flow(traj.final, data, t_end=...) if you need more."
     LOSS_BELOW = "The loss fell below the level asked for."

@@ -53,6 +53,17 @@ class Certificate:
         What the certificate speaks of: a Target for a DeepLinearNetwork.
     witness : dict
         Choices the proof made, which `verify` starts from; the step size of gradient descent.
+
+    Examples
+    --------
+    >>> import numpy as np, pathlib, tempfile, thalweg as tw
+    >>> network = tw.ShallowNetwork([[1.0, -0.2], [-0.1, 1.0]], [1.1, -1.1])
+    >>> certificate = tw.certify(network, tw.Dataset(np.eye(2), [0.5, -0.5]))
+    >>> certificate.verdict, certificate.limit_loss, certificate.verify()
+    ('converges', 0.0, True)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tw.Certificate.load(certificate.save(pathlib.Path(folder, "proof.json"))).verify()
+    True
     """
 
     verdict: str

@@ -33,6 +33,14 @@ class Alignment:
         Share of |r|^2 along it. Rows add up to 1, and sum_k rates shares is the local PL curvature.
     exact : bool
         Whether these are the eigenvectors, or the nodes of a quadrature that stand for clusters of them.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> data, network = tw.data.sphere(4, 20, seed=1), tw.init.dominated(20, 8, seed=2)
+    >>> found = tw.curvature.alignment(tw.flow(network, data, t_end=5.0, times=[0.0, 5.0]))
+    >>> bool((found.quantile(0.1) <= found.quantile(0.9)).all()), len(found.carriers)
+    (True, 2)
     """
 
     t: FloatArray

@@ -44,6 +44,14 @@ class Plateau:
         The smallest curvature on the plateau, and the largest in the drop that follows.
     loss : float
         The loss where the curvature is smallest.
+
+    Examples
+    --------
+    >>> import numpy as np, thalweg as tw
+    >>> data = tw.Dataset(np.eye(2), [3.0, -1.0])
+    >>> first, second = tw.curvature.plateaus(tw.flow(tw.init.group(data, scale=1e-3), data, t_end=25.0))
+    >>> round(first.loss, 3), first.length < second.length
+    (2.5, True)
     """
 
     start: float
@@ -152,6 +160,15 @@ class PlateauLaw:
         By least squares.
     slope_error : float
         Standard error of the slope; NaN for two points.
+
+    Examples
+    --------
+    >>> import numpy as np, thalweg as tw
+    >>> data, scales = tw.Dataset(np.eye(2), [3.0, 4.0]), [1e-1, 1e-2, 1e-3]
+    >>> runs = [tw.flow(tw.init.group(data, scale=scale), data, t_end=12.0) for scale in scales]
+    >>> law = tw.curvature.plateau_law(runs, scales)
+    >>> round(law.slope, 3), law.lengths.round(2)  # in theory n/|y| = 0.4
+    (0.4, array([1.24, 2.16, 3.09]))
     """
 
     scales: FloatArray

@@ -50,6 +50,14 @@ class TangentKernel:
         1 active, -1 inactive, 0 sliding.
     residuals : array (n,)
         Residuals at the state.
+
+    Examples
+    --------
+    >>> import numpy as np, thalweg as tw
+    >>> network = tw.ShallowNetwork([[1.0, 0.0], [0.0, -1.0]], [2.0, 4.0])
+    >>> H = tw.curvature.tangent_kernel(network, tw.Dataset([[3.0, 0.0], [0.0, 1.0]], [1.0, 1.0]))
+    >>> H.apply(np.ones(2)), H.diagonal, H.rank_bound
+    (array([22.5,  0. ]), array([22.5,  0. ]), 2)
     """
 
     network: ShallowNetwork

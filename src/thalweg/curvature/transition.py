@@ -27,6 +27,14 @@ class PhaseTransition:
         When a quarter is left: for a neuron along the labels of orthogonal inputs, when its output is half of them.
     begin, end : float
         When 90 % and 10 % are left.
+
+    Examples
+    --------
+    >>> import numpy as np, thalweg as tw
+    >>> data = tw.Dataset(np.eye(2), [3.0, 4.0])
+    >>> found = tw.curvature.phase_transition(tw.flow(tw.init.group(data, scale=1e-3), data, t_end=8.0), [0, 1])
+    >>> round(found.width, 2), round(found.sharpness, 2)
+    (0.74, 0.24)
     """
 
     time: float

@@ -51,6 +51,13 @@ class Coherence:
     The condition implies lambda_min > 0: if K v = 0, take the i with the largest |v_i|/|y_i|; then
     K_ii |v_i| <= kappa_i (|v|^2 - v_i^2)^(1/2) <= kappa_i (|v_i|/|y_i|) (|y|^2 - y_i^2)^(1/2) < K_ii |v_i|
     unless v = 0. In particular it never holds for centred inputs, nor for n > d.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> summary = tw.data.orthogonal(5, seed=1).coherence
+    >>> summary.max_cosine, summary.rank, summary.weakly_interacting
+    (0.0, 5, True)
     """
 
     max_cosine: float

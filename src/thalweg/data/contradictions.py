@@ -25,6 +25,13 @@ class Contradictions:
         the squared distances of the labels to their mean in the group.
     text : str
         The same in words.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> found = tw.Dataset([[1.0], [1.0], [2.0]], [3.0, 1.0, 0.0]).contradictions
+    >>> bool(found), found.groups, round(found.floor, 3)
+    (True, ((0, 1),), 0.333)
     """
 
     groups: tuple[tuple[int, ...], ...]

@@ -148,6 +148,13 @@ class Dataset:
 
         The centred rows sum to zero, so that the Gram matrix becomes singular (lambda_min = 0) and the
         regime is never weakly interacting. See `uncorrelated` for data that should be.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> tw.Dataset([[1.0, 0.0], [3.0, 2.0]], [1.0, -1.0]).centred().X
+        array([[-1., -1.],
+               [ 1.,  1.]])
         """
         X = self._dense("centred")
         return Dataset(X - X.mean(axis=0), self.y, name=f"{self.name}, centred")
@@ -159,6 +166,14 @@ class Dataset:
         makes the sum of <x_i, x_k> over i != k zero. Unlike `centred` it keeps the rank; equicorrelated
         inputs of one norm become orthogonal. Data whose inner products average zero or less are returned as
         they are.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> data = tw.data.equicorrelated(4, 6, 0.5, seed=1)
+        >>> unit = tw.Dataset(data.X / data.norms[:, None], data.y)
+        >>> round(unit.coherence.max_cosine, 3), unit.uncorrelated().coherence.max_cosine < 1e-12
+        (0.5, True)
         """
         X = self._dense("uncorrelated")
         mean = X.mean(axis=0)
@@ -169,7 +184,15 @@ class Dataset:
         return Dataset(X - (1 - np.sqrt(spread / common)) * mean, self.y, name=f"{self.name}, uncorrelated")
 
     def save(self, path: str | Path) -> Path:
-        """Save to an .npz file, which is complete under its name or not there at all; see `load`."""
+        """Save to an .npz file, which is complete under its name or not there at all; see `load`.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile, thalweg as tw
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     tw.data.load(tw.data.sphere(3, 5, seed=1).save(pathlib.Path(folder, "small.npz")))
+        Dataset('sphere(n=3, d=5)', n=3, d=5)
+        """
         from .files import save
 
         return save(self, path)

@@ -29,6 +29,14 @@ class Audit:
     nonunique_pairs : int
         Pairs held at their kink that another solution of the flow would have let go (orthogonal inputs only,
         where the one that stays is selected).
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> data, network = tw.data.sphere(6, 20, seed=1), tw.init.dominated(20, 8, seed=2)
+    >>> audit = tw.flow(network, data, t_end=5.0).audit
+    >>> audit.invariant_drift < 1e-12, audit.energy_error < 1e-2, audit.largest_loss_increase
+    (True, True, 0.0)
     """
 
     invariant_drift: float

@@ -33,6 +33,14 @@ class Conditioning:
         Relative change of the preactivations at the last time, divided by `relative`, for each perturbation.
     loss_changes : array (seeds,)
         Relative change of the last loss.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> data, network = tw.data.sphere(6, 20, seed=1), tw.init.dominated(20, 8, seed=2)
+    >>> found = tw.flow(network, data, t_end=5.0).conditioning(seeds=2)
+    >>> found.isolated, found.responses.shape
+    (True, (2,))
     """
 
     relative: float

@@ -29,6 +29,13 @@ class RunningState:
         Wall time so far.
     network : callable
         Call it to build the network of this state (not free for large ones).
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> data, network = tw.data.sphere(6, 20, seed=1), tw.init.dominated(20, 8, seed=2)
+    >>> tw.flow(network, data, t_end=5.0, stop=lambda state: state.curvature < 0.5 and state.t > 1.0).outcome.name
+    'PREDICATE'
     """
 
     t: float
@@ -41,7 +48,15 @@ class RunningState:
 
 
 class Stop:
-    """A stop condition: called on a RunningState, it returns an Outcome, or None to go on."""
+    """A stop condition: called on a RunningState, it returns an Outcome, or None to go on.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> either = tw.LossBelow(1e-6) | tw.WallTime(60) | (lambda state: state.events > 1000)
+    >>> isinstance(either, tw.Stop)
+    True
+    """
 
     def begin(self, data: Dataset | Target) -> Stop:
         """Return the condition for one run on these data: itself, unless it keeps notes or needs the data."""
@@ -105,7 +120,15 @@ class Stationary(Stop):
 
 @dataclass(frozen=True)
 class WallTime(Stop):
-    """Stop after some seconds of wall time, at the next accepted step."""
+    """Stop after some seconds of wall time, at the next accepted step.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> data, network = tw.data.sphere(6, 20, seed=1), tw.init.dominated(20, 8, seed=2)
+    >>> tw.flow(network, data, t_end=1e3, stop=tw.WallTime(1e-9)).outcome.name
+    'WALL_TIME'
+    """
 
     seconds: float
 

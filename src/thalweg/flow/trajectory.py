@@ -44,6 +44,14 @@ class Snapshots(Sequence[ShallowNetwork]):
     with d > n, W(t) = W(0) + `moved` X, moved (S, p, n). `at[k]` is the row of `moved`, `a` (S, p) and
     `modes` (S, p, n) that belongs to output time k, or -1 where no network was kept (long default outputs
     keep what fits in memory; times asked for are always kept).
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> data, network = tw.data.sphere(6, 20, seed=1), tw.init.dominated(20, 8, seed=2)
+    >>> networks = tw.flow(network, data, t_end=5.0, times=[0.0, 5.0]).networks
+    >>> networks[-1], networks.mode_map(0).shape, networks.kept
+    (ShallowNetwork(p=8, d=20, relu, dominated 8/8), (8, 6), array([0, 1]))
     """
 
     start: ShallowNetwork
@@ -119,6 +127,20 @@ class Trajectory:
         The data the network was trained on.
     settings : dict
         How it was computed: method, t_end, rtol, kernel, threads.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, thalweg as tw
+    >>> data, network = tw.data.sphere(6, 20, seed=1), tw.init.dominated(20, 8, seed=2)
+    >>> traj = tw.flow(network, data, t_end=5.0, times=[0.0, 2.5, 5.0])
+    >>> traj
+    Trajectory('sphere(n=6, d=20)', p=8, t=5, loss=0.354, REACHED_END, 3 output times)
+    >>> bool((traj.curvature_lower <= traj.curvature).all()), bool((traj.loss <= traj.loss_bound).all())
+    (True, True)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     again = tw.Trajectory.load(traj.save(pathlib.Path(folder, "run.npz")))
+    >>> bool((again.residuals == traj.residuals).all())
+    True
     """
 
     t: FloatArray

@@ -138,7 +138,14 @@ class DeepLinearNetwork:
         return imbalance(self.layers[l - 1], self.layers[l])
 
     def invariants(self) -> Iterator[tuple[FloatArray, int]]:
-        """Yield D_1, ..., D_{L-1}, equal neighbours once, each with the number of times it stands in a row."""
+        """Yield D_1, ..., D_{L-1}, equal neighbours once, each with the number of times it stands in a row.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> [(D.tolist(), count) for D, count in tw.init.zas(5, 1).invariants()]
+        [([[0.0]], 3), ([[-1.0]], 1)]
+        """
         for k, (W, count) in enumerate(self.runs):
             if count > 1:
                 yield imbalance(W, W), count - 1

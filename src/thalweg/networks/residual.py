@@ -99,6 +99,15 @@ def loss_and_gradient(
         Outputs wanted: any numbers for the squared loss 1/2 |f(x) - y|^2, probabilities of the classes for the
         logistic loss -sum_k y_k log softmax(f(x))_k.
     loss : {"squared", "logistic"}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from thalweg.networks.residual import ResidualNetwork, loss_and_gradient
+    >>> network = ResidualNetwork([[1.0]], np.ones((1, 1, 1)), np.ones((1, 1, 1)), [[1.0]])
+    >>> value, gradient = loss_and_gradient(network, np.array([[1.0]]), np.array([[0.0]]), "squared")
+    >>> value, gradient["head"]
+    (2.0, array([[4.]]))
     """
     check.one_of("loss_and_gradient", "loss", loss, LOSSES)
     *states, outputs = _forward(network, X)

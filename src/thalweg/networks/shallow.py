@@ -128,6 +128,16 @@ class ShallowNetwork:
 
         Both are divided by sqrt(p). The loss is the same, and so is the flow, d theta/dt = -grad L, at the
         same time.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> network = tw.ShallowNetwork([[2.0], [4.0], [2.0], [0.0]], [2.0, 6.0, 2.0, 0.0])
+        >>> W, a = network.to_unnormalised()
+        >>> a
+        array([1., 3., 1., 0.])
+        >>> tw.ShallowNetwork.from_unnormalised(W, a).predict([[1.0]]) == network.predict([[1.0]])
+        array([ True])
         """
         root = np.sqrt(self.p)
         return self.W / root, self.a / root
@@ -141,7 +151,16 @@ class ShallowNetwork:
         return cls(np.asarray(W) * root, np.asarray(a) * root, activation, slope)
 
     def save(self, path: str | Path) -> Path:
-        """Save to an .npz file, which is complete under its name or not there at all."""
+        """Save to an .npz file, which is complete under its name or not there at all.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile, thalweg as tw
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = tw.init.dominated(5, 3, seed=1).save(pathlib.Path(folder, "start.npz"))
+        ...     tw.ShallowNetwork.load(path)
+        ShallowNetwork(p=3, d=5, relu, dominated 3/3)
+        """
         with atomic_writer("ShallowNetwork.save", path) as stream:
             np.savez(
                 stream,
@@ -169,7 +188,14 @@ class ShallowNetwork:
             return cls(W, a, str(activation), float(slope), invariant)
 
     def replace(self, **changes: Any) -> ShallowNetwork:
-        """Return a copy with some parameters changed; the invariant is recomputed unless given."""
+        """Return a copy with some parameters changed; the invariant is recomputed unless given.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> tw.ShallowNetwork([[1.0]], [2.0]).replace(a=[0.5]).invariant
+        array([-0.75])
+        """
         fields = {"W": self.W, "a": self.a, "activation": self.activation, "slope": self.slope}
         return ShallowNetwork(**(fields | changes))
 

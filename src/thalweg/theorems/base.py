@@ -38,6 +38,13 @@ class Hypothesis:
         How the value must compare with the threshold.
     meaning : str
         The same in words.
+
+    Examples
+    --------
+    >>> from thalweg.theorems import Hypothesis
+    >>> width = Hypothesis("width", "", 30.0, ">=", 20.0, "neurons")
+    >>> width.holds, width.margin, width.verdict
+    (True, 1.5, 'holds by 1.5x')
     """
 
     name: str
@@ -75,7 +82,15 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Guarantee:
-    """One thing that follows: a probability, a rate, a time."""
+    """One thing that follows: a probability, a rate, a time.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> finding = tw.check("theorem-1", data=tw.data.sphere(5, 4000, seed=1), width=40)["theorem-1"]
+    >>> finding.guarantees[0].name, finding["probability"] > 0.9
+    ('probability', True)
+    """
 
     name: str
     value: float
@@ -94,6 +109,13 @@ class Repair:
         What to do, and what it brings.
     value : float
         The number in it (a width, a count of samples, a margin); NaN if there is none.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> finding = tw.check("theorem-1", data=tw.data.sphere(6, 20, seed=1), width=8)["theorem-1"]
+    >>> [(repair.hypothesis, repair.value) for repair in finding.repairs if repair.hypothesis == "width"]
+    [('width', 20)]
     """
 
     hypothesis: str
@@ -115,6 +137,14 @@ class Comparison:
         How computed must compare with theoretical.
     tolerance : float
         Relative error allowed: that of the run.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from thalweg.theorems import Comparison
+    >>> curvature = Comparison("curvature", np.array([2.0, 0.9]), np.array([1.0, 1.0]), ">=", tolerance=1e-6)
+    >>> round(curvature.violation, 12), curvature.holds
+    (0.1, False)
     """
 
     what: str
@@ -151,6 +181,13 @@ class Finding:
         What follows; empty unless all hypotheses hold.
     repairs : tuple of Repair
         What to change; empty if all hypotheses hold.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> finding = tw.check("theorem-1", data=tw.data.sphere(6, 20, seed=1), width=8)["theorem-1"]
+    >>> finding.holds, [each.name for each in finding.failed]
+    (False, ['weak interaction', 'eigenvalue', 'width', 'all at once'])
     """
 
     theorem: Theorem
@@ -224,6 +261,13 @@ class Theorem(ABC):
         The kind of problem it is about.
     converges : bool
         Whether its conclusion is that the loss tends to 0.
+
+    Examples
+    --------
+    >>> from thalweg.theorems import THEOREMS
+    >>> theorem = next(each for each in THEOREMS if each.name == "theorem-1")
+    >>> theorem.title, theorem.paper, theorem.converges
+    ('Theorem 1: weakly interacting data', 'dana-bach-pillaud-vivien', True)
     """
 
     name: ClassVar[str]

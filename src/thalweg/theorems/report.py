@@ -30,6 +30,13 @@ class Report:
         Names of the theorems with nothing to say here, and why.
     goal, follow : str
         What convergence means for this kind of problem, and how to see it happen.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> report = tw.check("theorem-1", data=tw.data.sphere(5, 4000, seed=1), width=40)
+    >>> report.converges, report.verdict
+    (True, 'the loss tends to 0 from at least 0.974 of the starts (Theorem 1: weakly interacting data)')
     """
 
     problem: str

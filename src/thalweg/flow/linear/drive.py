@@ -77,6 +77,13 @@ def flow_deep_linear(
     InputError
         For shapes that do not fit, parameters out of range, or a network too deep to be written out that does not
         reduce.
+
+    Examples
+    --------
+    >>> import numpy as np, thalweg as tw
+    >>> traj = tw.flow(tw.init.zas(depth=1_000_000, dim=3), tw.Target(-np.eye(3)), t_end=1.0, times=[0.0, 1e-4])
+    >>> traj.route, bool(traj.loss[1] < traj.loss[0])
+    ('error clock', True)
     """
     wanted = _checked(network, target, t_end, times, rtol)
     condition = as_stop(stop).begin(target)

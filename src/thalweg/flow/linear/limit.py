@@ -29,6 +29,14 @@ class InfiniteDepthFlow:
         Excess loss of sqrt(N) times the product, N = L - 1, and local PL curvature.
     singular_values : array (T, r)
         Of sqrt(N) times the product.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> from thalweg.flow.linear import infinite_depth
+    >>> flow = infinite_depth(tw.Target([[2.0]]), times=[0.0, 0.5, 5.0])
+    >>> flow.singular_values.round(3).tolist()
+    [[0.0], [1.145], [2.0]]
     """
 
     t: FloatArray

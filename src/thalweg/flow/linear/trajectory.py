@@ -60,6 +60,17 @@ class LinearTrajectory:
     settings : dict
     iteration : array (T,) of int or None
         Iterations of gradient descent; None for a flow.
+
+    Examples
+    --------
+    >>> import numpy as np, thalweg as tw
+    >>> traj = tw.flow(tw.init.zas(depth=4, dim=2), tw.Target(-np.eye(2)), t_end=5.0, times=[0.0, 0.5, 5.0])
+    >>> traj.singular_values.round(3)
+    array([[0.  , 0.  ],
+           [0.51, 0.51],
+           [1.  , 1.  ]])
+    >>> bool((traj.excess <= traj.bound).all()), traj.guarantee
+    (True, 'zero-asymmetric start: rate alpha^(2(L-1)) lambda_min, for every target')
     """
 
     t: FloatArray
