@@ -15,6 +15,7 @@ from .._typing import FloatArray
 from ..flow import flow
 from ..flow.trajectory import Trajectory
 from .base import Table
+from .interruption import whole
 
 # Steps after which RK23 gives up.
 PATIENCE = 3000
@@ -108,7 +109,7 @@ def compare(
     network, data = traj.networks[begin], traj.data
     j, i = pair
     times = step * np.arange(len(z))
-    exact = flow(network, data, t_end=float(times[-1]), times=times, progress=False)
+    exact = whole(flow(network, data, t_end=float(times[-1]), times=times, progress=False))
     x: Any = data.X[i]
     slides = [exact.networks.mode_map(k)[j, i] == 0 for k in range(len(exact))]
     z_exact = np.where(slides, 0.0, [float(each.W[j] @ x) for each in exact.networks])

@@ -46,7 +46,7 @@ def measure(setting: Setting, work: Work) -> Table:
         work.progress(place / len(setting.depths), f"depth {depth}")
         start = zas(depth, DIM)
         flown = flow_deep_linear(start, goal, t_end=times[-1], times=times, stop=level, progress=False)
-        descended = descend_deep_linear(start, goal, step_size="safe", steps=_MOST_STEPS, stop=level)
+        descended = whole(descend_deep_linear(start, goal, step_size="safe", steps=_MOST_STEPS, stop=level))
         # Again with no more steps than it takes, as the iterations that are recorded are spread over all of them.
         assert descended.iteration is not None
         needed = int(descended.iteration[-1])

@@ -17,6 +17,7 @@ from .._typing import FloatArray
 from ..data.dataset import Dataset
 from ..networks.shallow import ShallowNetwork
 from .base import NamedFigure, Table, Work
+from .interruption import whole
 from .published import published
 from .style import BLUE, GREEN, GREY, ORANGE, new_figure
 from .trials import run_trials, study_of
@@ -103,7 +104,8 @@ def trial(cell: Cell, seed: int, number: int) -> Mapping[str, Any]:
     data, network = draw(cell, seed, number)
     n, p = cell.n, cell.p
     # No output time is ever reached: only the end is kept, as there may be gigabytes of weights.
-    traj = flow(network, data, t_end=_NEVER, times=[_NEVER], stop=LossBelow(cell.loss_below or 0.0), progress=False)
+    stop = LossBelow(cell.loss_below or 0.0)
+    traj = whole(flow(network, data, t_end=_NEVER, times=[_NEVER], stop=stop, progress=False))
     S = np.zeros(n)
     for a, modes in zip(traj.final.a, traj.networks.mode_map(-1), strict=True):
         S += a * a / p * (modes == 1)

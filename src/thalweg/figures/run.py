@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .base import NamedFigure, Table, Work
+from .interruption import whole
 from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, YELLOW, new_figure
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def measure(setting: Setting, work: Work) -> Table:
         of_data, of_start = np.random.SeedSequence([work.seed, n, d, p]).spawn(2)
         data, start = sphere(n, d, seed=of_data), dominated(d, p, seed=of_start)
         times = np.linspace(0.0, _END * n, round(_END / _OUTPUT) + 1)
-        traj = flow(start, data, t_end=float(times[-1]), times=times, progress=False)
+        traj = whole(flow(start, data, t_end=float(times[-1]), times=times, progress=False))
         plain = Plain(np.asarray(data.gram), data.y)
         z, a = euler(plain, start.preactivations(data.X), start.a, n * _STEP, every * (len(times) - 1))
         reported = [plain.reported(*state) for state in zip(z[::every], a[::every], strict=True)]

@@ -20,6 +20,7 @@ from ..data.dataset import Dataset
 from ..init import group
 from ..theorems.phase_transition import relative_width, squared_weight
 from .base import NamedFigure, Table, Work
+from .interruption import whole
 from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, new_figure
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def measure(setting: Setting, work: Work) -> Table:
         members = np.arange(n).reshape(len(LABELS), -1).tolist()
         data = _data(n)
         end = _LONG * float(_limits()[-1]) * unit(n)
-        traj = flow(group(data, members, scale=SCALE), data, t_end=end, rtol=1e-8, progress=False)
+        traj = whole(flow(group(data, members, scale=SCALE), data, t_end=end, rtol=1e-8, progress=False))
         reached = 1 - traj.residuals[:, :: n // len(LABELS)] / LABELS  # a group moves as one
         rows.append(np.column_stack([np.full(len(traj), n), traj.t, traj.t / unit(n), traj.curvature, reached]))
         for g, samples in enumerate(members):
