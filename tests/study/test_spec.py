@@ -45,6 +45,19 @@ def test_widths_that_cover():
     assert [[cell.p for cell in group] for group in widths.groups] == [[36, 36, 37, 37, 38], [108, 108, 111, 111, 114]]
 
 
+def test_steps_may_be_a_multiple_of_the_published_number():
+    published = [math.floor(1.5 * math.sqrt(30 * n) * math.log(30 * n) / 4 + 1) for n in (20, 30, 40)]
+    for rule, factor in (("20 * published", 20), ("0.5*published", 0.5)):
+        cells = Study.from_toml(GOOD.replace("published", rule)).cells
+        assert [cell.steps for cell in cells] == [math.ceil(factor * steps) for steps in published]
+
+
+def test_a_long_range_is_read_in_time_linear_in_its_length():
+    """Ten million comparisons would be fine; the square of 100,000 would not end."""
+    study = Study.from_toml(GOOD.replace("[20, 30, 40]", "{ from = 1, to = 100_000, step = 1 }"))
+    assert len(study.groups[0]) == 100_000
+
+
 def test_a_grid_is_the_product_of_its_lists_in_groups_along_n():
     text = GOOD.replace('"descend"', '["descend", "flow"]').replace("d = [10]", "d = [10, 20]")
     study = Study.from_toml(text.replace("step_size = 1.0", "step_size = [1.0, 0.5]"))
@@ -107,6 +120,15 @@ def test_ranges_levels_and_orthogonal_data():
         ("[success]", '[design]\nkind = "precision"\n[success]', ["'design.width'", "given"]),
         ("[success]", '[design]\nkind = "precision"\nwidth = 2.0\n[success]', ["'design.width'", "2"]),
         ("[success]", "[design]\nbatch = 4\n[success]", ["'design.batch'", "left out"]),
+        ("n = [20, 30, 40]", "n = [20, 99999999999]", ["'grid.n'", "at most 4294967295"]),
+        ("p = [30]", 'p = "1e300*coverage(0.05)"', ["'grid.p'", "at most"]),
+        ("p = [30]", 'p = "coverage(1e-320)"', ["'grid.p'", "at least"]),
+        ("repetitions = 40", "repetitions = 1000000000000", ["'trials.repetitions'", "at most"]),
+        ('steps = "published"', 'steps = "0*published"', ["'descend.steps'", "above 0"]),
+        ('steps = "published"', 'steps = "1e12*published"', ["'descend.steps'", "at most"]),
+        ("step_size = 1.0", "step_size = true", ["'descend.step_size'", "number", "True"]),
+        ('loss_below = "1/(2n)"', "loss_below = true", ["'success.loss_below'", "True"]),
+        ('loss_below = "1/(2n)"', 'loss_below = "1e400/(2n)"', ["'success.loss_below'", "inf"]),
         ("[study]", "[study", ["not TOML"]),
     ],
 )

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from .base import NamedFigure, Table, Work
 from .published import published
 from .style import BLUE, GREEN, ORANGE, new_figure
 from .trials import run_trials, study_of
-
-if TYPE_CHECKING:
-    from ..study.cell import Cell
 
 PUBLISHED, PUBLISHED_D, PUBLISHED_TRIALS = "published", 100, 80
 WIDTH = "coverage(0.05)"
@@ -56,7 +53,8 @@ WAYS = {
     "longer": Way(
         f"descent, {LONGER} times the steps",
         {
-            "study": {"name": "longer", "method": f"{__name__}:descend_longer"},
+            "study": {"name": "longer", "method": "descend"},
+            "descend": {"step_size": 1.0, "steps": f"{LONGER}*published"},
             "success": {"loss_below": "1/(2n)"},
         },
         cost=6.0,
@@ -118,15 +116,6 @@ SIZES = {
         )
     ),
 }
-
-
-def descend_longer(cell: Cell, seed: int, trial: int) -> Mapping[str, Any]:
-    """Descend as the published protocol does, with 20 times its steps: a method of a study."""
-    from ..study.methods import descend
-    from ..study.rules import published_steps
-
-    steps = LONGER * published_steps(cell.n, cell.p)
-    return descend(replace(cell, method="descend", step_size=1.0, steps=steps), seed, trial)
 
 
 def measure(setting: Setting, work: Work) -> Table:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,7 +87,7 @@ class Cell:
     rtol: float | None = None
     loss_below: float | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Name of the cell: a hash of everything in it."""
         return _digest(dataclasses.asdict(self)).hex()[:16]

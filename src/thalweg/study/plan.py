@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import _validate as check
+from .._errors import InputError
 from .cell import TRIAL
 from .costs import CostModel, array_bytes
 from .progress import costs_of
@@ -64,9 +65,9 @@ def plan(study: Study, workers: int, store: str | Path | None = None) -> Plan:
     study : Study
     workers : int
     store : path, optional
-        A store with timings to learn from, of this study or of one that shares the seed and name. Without one, a few
-        trials are timed first, of the smallest cell, the largest and some between: for some ten seconds, or for as long
-        as a single trial takes.
+        A store with timings to learn from, of any study; trials of this one (the same name and seed) need not be made
+        again. Where it has none, a few trials are timed first, of the smallest cell, the largest and some between: for
+        some ten seconds for each method, or for as long as a single trial takes.
 
     Examples
     --------
@@ -94,6 +95,7 @@ def plan(study: Study, workers: int, store: str | Path | None = None) -> Plan:
     workers = check.positive_int("plan", "workers", workers)
     opened = Store.reading(store) if store is not None else None
     costs = costs_of(opened) if opened is not None else CostModel()
+    kept = opened if opened is not None and opened.study.same_trials(study) else None
     timed = sum(entry.count for entry in opened.entries) if opened is not None else 0
     if any(costs.seconds(cell) is None for cell in study.cells):
         timed += _time_some(study, costs)
@@ -101,7 +103,7 @@ def plan(study: Study, workers: int, store: str | Path | None = None) -> Plan:
     for group in study.groups:
         each = [costs.seconds(cell) or 0.0 for cell in group]
         most = study.design.most(group)
-        here = min(sum(len(opened.done(cell)) for cell in group), most) if opened is not None else 0
+        here = min(sum(len(kept.done(cell)) for cell in group), most) if kept is not None else 0
         mean = sum(each) / len(each)
         chunks = max(len(group), most * mean / CHUNK_SECONDS)
         disk += most * TRIAL.itemsize + chunks * (_HEADER + _BLOCK / 2)
@@ -115,16 +117,21 @@ def plan(study: Study, workers: int, store: str | Path | None = None) -> Plan:
 
 def _time_some(study: Study, costs: CostModel) -> int:
     """Time trials of cells of each method, the smallest and the largest first, then those between."""
-    begun, timed = time.perf_counter(), 0
+    timed = 0
     for method in dict.fromkeys(cell.method for cell in study.cells):
         cells = sorted((cell for cell in study.cells if cell.method == method), key=array_bytes)
-        order = dict.fromkeys([cells[0], cells[len(cells) // 2], cells[-1], *cells])
-        for cell in order:
-            expected = costs.seconds(cell)
-            if expected is not None and time.perf_counter() - begun + expected > _PILOT:
+        end, error = time.perf_counter() + _PILOT, None
+        for cell in dict.fromkeys([cells[0], cells[len(cells) // 2], cells[-1], *cells]):
+            left, expected = end - time.perf_counter(), costs.seconds(cell)
+            if left <= 0 and (expected is not None or error is not None):
+                break
+            if expected is not None and expected > left:
                 continue
             done = perform(Task(study.seed, cell, 0, 3))
+            error = done.error
             if done.chunk is not None:
                 costs.observe(cell, len(done.chunk.trials), done.chunk.seconds)
                 timed += len(done.chunk.trials)
+        if costs.seconds(cells[0]) is None:
+            raise InputError(f"No trial of the method {method!r} could be timed: {error}.")
     return timed

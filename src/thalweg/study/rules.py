@@ -8,8 +8,11 @@ from collections.abc import Callable
 
 from .. import _validate as check
 
+# What the record of a trial can count.
+_MOST = 2**32 - 1
 _NUMBER = r"([0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?)"
 _COVERAGE = re.compile(rf"(?:{_NUMBER}\s*\*\s*)?coverage\(\s*{_NUMBER}\s*\)")
+_PUBLISHED = re.compile(rf"(?:{_NUMBER}\s*\*\s*)?published")
 _PER_SAMPLE = re.compile(rf"{_NUMBER}\s*/\s*\(\s*2\s*\*?\s*n\s*\)")
 
 
@@ -35,6 +38,21 @@ def published_steps(n: int, p: int) -> int:
     return math.floor(1.5 * math.sqrt(n * p) * math.log(n * p) / 4 + 1)
 
 
+def count(owner: str, name: str, value: object) -> int:
+    """Accept an integer of at least 1."""
+    number = check.positive_int(owner, name, value)
+    if number > _MOST:
+        raise check.fail(owner, name, f"be at most {_MOST}", number)
+    return number
+
+
+def number(owner: str, name: str, value: object, **bounds: float) -> float:
+    """Accept a real number within bounds; true and false are none."""
+    if isinstance(value, bool):
+        raise check.fail(owner, name, "be a number", value)
+    return check.real(owner, name, value, **bounds)
+
+
 def width(owner: str, name: str, value: object) -> Callable[[int], int]:
     """Turn a width into a function of n: a number, "coverage(epsilon)", or a multiple of that, rounded up."""
     if isinstance(value, str):
@@ -42,31 +60,41 @@ def width(owner: str, name: str, value: object) -> Callable[[int], int]:
         if found is None:
             must = "be an integer, 'coverage(0.05)' or a multiple such as '3*coverage(0.05)'"
             raise check.fail(owner, name, must, repr(value))
-        factor = float(found[1] or 1)
-        epsilon = check.real(owner, name, float(found[2]), above=0.0, below=1.0)
-        check.real(owner, name, factor, above=0.0)
-        return lambda n: math.ceil(factor * coverage_width(n, epsilon))
-    p = check.positive_int(owner, name, value)
+        factor = _factor(owner, name, found[1])
+        epsilon = number(owner, name, float(found[2]), at_least=1e-100, below=1.0)
+        return lambda n: _ceiling(owner, name, factor * coverage_width(n, epsilon))
+    p = count(owner, name, value)
     return lambda n: p
 
 
 def steps(owner: str, name: str, value: object) -> Callable[[int, int], int]:
-    """Turn a number of steps into a function of n and p: a number, or "published"."""
-    if value == "published":
-        return published_steps
+    """Turn a number of steps into a function of n and p: a number, "published", or a multiple of that, rounded up."""
     if isinstance(value, str):
-        raise check.fail(owner, name, "be an integer of at least 1, or 'published'", repr(value))
-    made = check.positive_int(owner, name, value)
+        found = _PUBLISHED.fullmatch(value.strip())
+        if found is None:
+            must = "be an integer, 'published' or a multiple such as '20*published'"
+            raise check.fail(owner, name, must, repr(value))
+        factor = _factor(owner, name, found[1])
+        return lambda n, p: _ceiling(owner, name, factor * published_steps(n, p))
+    made = count(owner, name, value)
     return lambda n, p: made
+
+
+def _factor(owner: str, name: str, digits: str | None) -> float:
+    return number(owner, name, float(digits or 1), above=0.0)
+
+
+def _ceiling(owner: str, name: str, value: float) -> int:
+    return count(owner, name, math.ceil(min(value, _MOST + 1)))
 
 
 def level(owner: str, name: str, value: object) -> Callable[[int], float]:
     """Turn a level of the loss into a function of n: a number, or a multiple of 1/(2n) such as "1e-6/(2n)"."""
     if isinstance(value, str):
         found = _PER_SAMPLE.fullmatch(value.strip())
-        if found is None or float(found[1]) <= 0:
+        if found is None:
             raise check.fail(owner, name, "be a number above 0, or of the form '1/(2n)'", repr(value))
-        share = float(found[1])
+        share = _factor(owner, name, found[1])
         return lambda n: share / (2 * n)
-    number = check.real(owner, name, value, above=0.0)
-    return lambda n: number
+    loss = number(owner, name, value, above=0.0)
+    return lambda n: loss

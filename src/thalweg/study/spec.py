@@ -85,8 +85,8 @@ class Study:
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """All cells."""
-        return tuple(itertools.chain.from_iterable(self.groups))
+        """All cells, each once: groups whose rules for p agree at some n share the cell."""
+        return tuple(dict.fromkeys(itertools.chain.from_iterable(self.groups)))
 
     @property
     def most(self) -> int:
@@ -120,11 +120,17 @@ class Study:
         title = tables.word("study", "name")
         if not title.isprintable():  # it stands in scripts and print-outs
             raise check.fail(name, "study.name", "have no control characters", repr(title))
-        seed = tables.at_least("trials", "seed", 0)
+        seed = tables.get("trials", "seed")
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise check.fail(name, "trials.seed", "be an integer of at least 0", repr(seed))
         design = _design(tables)
         groups = _groups(tables)
         tables.all_used()
         return cls(title, seed, groups, design, text)
+
+    def same_trials(self, other: Study) -> bool:
+        """Whether trials of equal cells and numbers are the same in another study, so that they share a store."""
+        return (self.name, self.seed) == (other.name, other.seed)
 
     def __repr__(self) -> str:
         return f"Study({self.name!r}, {len(self.cells)} cells, at most {self.most} trials)"
@@ -168,12 +174,13 @@ class _Tables:
             raise check.fail(self.owner, f"{section}.{key}", "be a text", repr(value))
         return value
 
-    def at_least(self, section: str, key: str, lowest: int) -> int:
-        """Return an integer."""
-        value = self.get(section, key)
-        if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-            raise check.fail(self.owner, f"{section}.{key}", f"be an integer of at least {lowest}", repr(value))
-        return value
+    def count(self, section: str, key: str) -> int:
+        """Return an integer of at least 1."""
+        return rules.count(self.owner, f"{section}.{key}", self.get(section, key))
+
+    def number(self, section: str, key: str, **bounds: float) -> float:
+        """Return a real number within bounds."""
+        return rules.number(self.owner, f"{section}.{key}", self.get(section, key), **bounds)
 
     def flag(self, section: str, key: str) -> bool:
         """Return true or false."""
@@ -188,9 +195,10 @@ class _Tables:
         name = f"{section}.{key}"
         entries = self._range(name, value) if isinstance(value, dict) else value
         entries = entries if isinstance(entries, list) else [entries]
-        if not entries or any(entries.count(entry) > 1 for entry in entries):
+        accepted = [accept(self.owner, name, entry) for entry in entries]
+        if not entries or len(set(entries)) < len(entries):
             raise check.fail(self.owner, name, "have at least one entry, and none twice", repr(value))
-        return [accept(self.owner, name, entry) for entry in entries]
+        return accepted
 
     def _range(self, name: str, value: dict[str, Any]) -> list[int]:
         if set(value) != {"from", "to", "step"}:
@@ -214,11 +222,11 @@ def _design(tables: _Tables) -> Design:
         _left_out(tables, kind, "trials", "batch", "width")
         return Grid(_count(tables, "trials", "repetitions", "for a grid"))
     why = f"for a design of kind {kind!r}"
-    batch = 10 if tables.get("design", "batch") is None else tables.at_least("design", "batch", 1)
+    batch = 10 if tables.get("design", "batch") is None else tables.count("design", "batch")
     if kind == "precision":
         _left_out(tables, kind, "trials")
-        width = tables.given("design", "width", why)
-        width = check.real(tables.owner, "design.width", width, above=0.0, below=1.0)
+        tables.given("design", "width", why)
+        width = tables.number("design", "width", above=0.0, below=1.0)
         return Precise(width, batch, _count(tables, "trials", "repetitions", why))
     _left_out(tables, kind, "width")
     return Search(_count(tables, "design", "trials", why), batch)
@@ -226,7 +234,7 @@ def _design(tables: _Tables) -> Design:
 
 def _count(tables: _Tables, section: str, key: str, why: str) -> int:
     tables.given(section, key, why)
-    return tables.at_least(section, key, 1)
+    return tables.count(section, key)
 
 
 def _left_out(tables: _Tables, kind: str, *keys: str) -> None:
@@ -240,10 +248,10 @@ def _groups(tables: _Tables) -> tuple[tuple[Cell, ...], ...]:
         return lambda owner, name, value: check.one_of(owner, name, value, choices)
 
     def number(**bounds: float) -> Callable[[str, str, Any], float]:
-        return lambda owner, name, value: check.real(owner, name, value, **bounds)
+        return lambda owner, name, value: rules.number(owner, name, value, **bounds)
 
-    sizes = sorted(tables.list("grid", "n", check.positive_int))
-    dimensions = [None] if tables.get("grid", "d") is None else tables.list("grid", "d", check.positive_int)
+    sizes = sorted(tables.list("grid", "n", rules.count))
+    dimensions = [None] if tables.get("grid", "d") is None else tables.list("grid", "d", rules.count)
     covered = tables.flag("grid", "covered")
     level = _level(tables)
     axes = [
@@ -306,13 +314,13 @@ def _settings(tables: _Tables, method: str) -> list[Callable[[int, int], dict[st
     """Return the settings of a method, as functions of n and p: one for each step size."""
     owner = tables.owner
     if method == "flow":
-        t_end = check.real(owner, "flow.t_end", tables.get("flow", "t_end"), above=0.0)
-        rtol = check.real(owner, "flow.rtol", tables.get("flow", "rtol"), at_least=1e-12, at_most=1e-2)
+        t_end = tables.number("flow", "t_end", above=0.0)
+        rtol = tables.number("flow", "rtol", at_least=1e-12, at_most=1e-2)
         return [lambda n, p: {"t_end": t_end, "rtol": rtol}]
     if method == "descend":
         made = rules.steps(owner, "descend.steps", tables.get("descend", "steps"))
         precision = check.one_of(owner, "descend.precision", tables.get("descend", "precision"), ("float64", "float32"))
-        sizes = tables.list("descend", "step_size", lambda o, k, v: check.real(o, k, v, above=0.0))
+        sizes = tables.list("descend", "step_size", lambda o, k, v: rules.number(o, k, v, above=0.0))
         return [
             lambda n, p, size=size: {"step_size": size, "steps": made(n, p), "precision": precision} for size in sizes
         ]

@@ -38,7 +38,8 @@ class Store:
     study : Study
         As its specification is kept in the store.
     damaged : list of str
-        Names of chunks found broken. Readers leave them out; a driver sets them aside.
+        Names of chunks found broken. They are left out, and their trials count as missing; a driver that opens the
+        store sets them aside.
     """
 
     def __init__(self, folder: Path, study: Study, *, writable: bool) -> None:
@@ -80,10 +81,10 @@ class Store:
             If another driver is at work, or the store belongs to another study.
         """
         folder = Path(folder)
-        if study is None or (folder / "study.toml").exists():
+        if study is None or os.path.exists(folder / "study.toml"):
             kept = _kept_study(folder)
             study = study or kept
-            if (study.name, study.seed) != (kept.name, kept.seed):
+            if not study.same_trials(kept):
                 must = f"be a new folder, or the store of {study.name!r} with seed {study.seed}"
                 raise check.fail("a study", "store", must, f"that of {kept.name!r} with seed {kept.seed} in {folder}")
         for each in (folder, folder / "chunks"):
@@ -118,12 +119,12 @@ class Store:
 
     def missing(self, cell: Cell, count: int) -> list[tuple[int, int]]:
         """Return the ranges [first, last) of the first `count` trials of a cell that are not in the store."""
-        present = np.zeros(count + 2, bool)
-        done = self.done(cell)
-        present[1 + done[done < count]] = True
-        present[[0, -1]] = True
-        edges = np.flatnonzero(np.diff(present)).reshape(-1, 2)
-        return [(int(first), int(last)) for first, last in edges]
+        gaps, reached = [], 0
+        for entry in sorted(self._by_cell[cell.key].values(), key=lambda entry: entry.first):
+            if reached < min(entry.first, count):
+                gaps.append((reached, min(entry.first, count)))
+            reached = max(reached, entry.first + entry.count)
+        return [*gaps, (reached, count)] if reached < count else gaps
 
     def trials(self, cell: Cell) -> np.ndarray:
         """Return the results of a cell, an array (m,) of dtype TRIAL in the order of the trials, verified."""
@@ -132,7 +133,7 @@ class Store:
             try:
                 parts.append(Chunk.load(self._chunks / name).trials)
             except InputError:
-                self.damaged.append(name)
+                self._leave_out(self._by_cell[cell.key].pop(name).name)
         joined = np.concatenate(parts)
         return joined[np.unique(joined["trial"], return_index=True)[1]]  # chunks of two sources may overlap
 
@@ -147,25 +148,40 @@ class Store:
 
     def to_make(self) -> list[tuple[Cell, int, int]]:
         """Return the trials that the design of the study wants now and that are missing, as ranges [first, last)."""
-        return [
-            (cell, first, last)
-            for group in self.study.groups
-            for cell, count in zip(group, self.study.design.wanted(group, self.successes), strict=True)
-            for first, last in self.missing(cell, count)
-        ]
+        counts: dict[Cell, int] = {}  # a cell may lie in two groups, whose rules for p agree at its n
+        for group in self.study.groups:
+            for cell, count in zip(group, self.study.design.wanted(group, self.successes), strict=True):
+                counts[cell] = max(count, counts.get(cell, 0))
+        return [(cell, first, last) for cell, count in counts.items() for first, last in self.missing(cell, count)]
+
+    def inbox(self) -> list[Path]:
+        """Return the files of chunks that were computed elsewhere and wait for a driver to adopt them."""
+        return sorted((self.folder / "inbox").glob(f"*{SUFFIX}"))
 
     def _synchronize(self, *, verify: bool) -> None:
         """Make the index agree with the chunks; load those it does not know, or all of them."""
-        with suppress(FileNotFoundError), os.scandir(self._chunks) as listing:
-            sizes = {file.name: file.stat().st_size for file in listing if file.name.endswith(SUFFIX)}
-            known = self._index.entries
-            for name in set(known) - set(sizes):
-                self._index.remove(name)
-            for name in sorted(sizes):
-                if verify or name not in known or known[name].bytes != sizes[name]:
-                    self._examine(name)
+        sizes, known = self._sizes(), self._index.entries
+        for name in set(known) - set(sizes):
+            self._index.remove(name)
+        for name in sorted(sizes):
+            if verify or name not in known or known[name].bytes != sizes[name]:
+                self._examine(name)
         for entry in self.entries:
             self._by_cell[entry.cell][entry.name] = entry
+
+    def _sizes(self) -> dict[str, int]:
+        """Return the sizes in bytes of all chunks, by their names."""
+        try:
+            with os.scandir(self._chunks) as listing:
+                return {file.name: file.stat().st_size for file in listing if file.name.endswith(SUFFIX)}
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise InputError(f"The folder {str(self._chunks)!r} cannot be read: {error.strerror}.") from None
+
+    def _leave_out(self, name: str) -> None:
+        self._index.remove(name)
+        self.damaged.append(name)
 
     def _examine(self, name: str) -> None:
         path = self._chunks / name
@@ -174,8 +190,7 @@ class Store:
             if chunk.seed != self.study.seed:
                 raise InputError(f"{str(path)!r} has the seed {chunk.seed}.")
         except InputError:
-            self._index.remove(name)
-            self.damaged.append(name)
+            self._leave_out(name)
             if self._writable:
                 _make(self.folder / "damaged")
                 path.replace(self.folder / "damaged" / name)
@@ -183,7 +198,7 @@ class Store:
             self._index.add(Entry.of(chunk, path))
 
     def _adopt(self) -> None:
-        for path in sorted((self.folder / "inbox").glob(f"*{SUFFIX}")):
+        for path in self.inbox():
             path.replace(self._chunks / path.name)
             self._examine(path.name)
             if (entry := self._index.entries.get(path.name)) is not None:
@@ -195,12 +210,10 @@ class Store:
 
 
 def _kept_study(folder: Path) -> Study:
-    try:
-        return Study.from_toml((folder / "study.toml").read_text(encoding="utf-8"), str(folder / "study.toml"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(
-            f"{str(folder)!r} holds no study. Begin one with: thalweg study run SPEC.toml --store {folder}"
-        ) from None
+    if not os.path.exists(folder / "study.toml"):
+        begin = f"thalweg study run SPEC.toml --store {folder}"
+        raise InputError(f"{str(folder)!r} holds no study. Begin one with: {begin}")
+    return Study.load(folder / "study.toml")
 
 
 def _keep_study(folder: Path, study: Study) -> None:
