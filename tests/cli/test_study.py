@@ -80,6 +80,17 @@ def test_status_and_resume(done, spec, tmp_path):
     assert run("study", "table", store, "--json").stdout == run("study", "table", done, "--json").stdout
 
 
+def test_a_damaged_file_is_told_beside_the_table(spec, tmp_path):
+    store = tmp_path / "store"
+    run("study", "run", spec, "--store", store)
+    path = min((store / "chunks").iterdir())
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    result = run("study", "table", store, "--json")
+    assert sum(row["trials"] for row in json.loads(result.stdout)) < 12
+    assert f"{path.name} is damaged and left out" in result.stderr
+    assert f"study resume {store}" in result.stderr
+
+
 def test_a_running_study_is_seen_and_a_second_driver_refused(done, spec):
     with tw.study.Store.writing(done):
         assert "process" in json.loads(run("study", "status", done, "--json").stdout)["driver"]
@@ -104,6 +115,11 @@ def test_an_array_from_export_to_table(done, spec, tmp_path):
     assert "sbatch" in result.stdout
     for job in (0, 1):
         assert run("study", "array-task", store, job).exit_code == 0
+    assert "No trials yet." in run("study", "table", store).stdout
+    status = run("study", "status", store).stdout
+    assert "inbox      2 files with results" in status
+    assert "rate" not in status
+    assert "left" not in status
     assert json.loads(run("study", "resume", store, "--json").stdout)["made"] == 0
     assert run("study", "table", store, "--json").stdout == run("study", "table", done, "--json").stdout
 

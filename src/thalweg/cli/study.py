@@ -67,21 +67,24 @@ def status(folder: Folder, as_json: JsonOption = False) -> None:
 
     store = Store.reading(folder)
     now, driver = progress_of(store), driver_at_work(folder)
-    complete = not store.to_make()
+    complete, waiting = not store.to_make(), len(store.inbox())
     if as_json:
-        facts = {"name": store.study.name, "complete": complete, "driver": driver, "damaged": store.damaged}
+        facts = {"name": store.study.name, "complete": complete, "driver": driver}
+        facts |= {"damaged": store.damaged, "inbox": waiting}
         print_json(facts | dataclasses.asdict(now))
     else:
         typer.echo(f"{store.study.name}: {'complete' if complete else 'running' if driver else 'stopped'}")
         say("trials", f"{now.made} of {'' if complete else 'at most '}{now.most}, in {len(store.study.cells)} cells")
         if not math.isnan(now.rate):
             say("rate", f"{now.rate:.3g} trials a second of late")
-        if not complete:
+        if not complete and not math.isnan(now.seconds_left):
             say("left", f"{_duration(now.seconds_left)} at that rate")
         if driver:
             say("driver", driver)
         for name in store.damaged:
             say("damaged", f"{name}: its trials will be made again")
+        if waiting:
+            say("inbox", f"{waiting} files with results of an array, which resume adds")
         if not complete and not driver:
             say("next", f"thalweg study resume {folder}")
     if not complete:
@@ -110,8 +113,14 @@ def table(
     if parquet is not None:
         found.to_parquet(parquet)
     rows = found.table()
+    for name in found.store.damaged:
+        typer.echo(f"thalweg: the file {name} is damaged and left out; mend it with: study resume {folder}", err=True)
     if as_json:
         typer.echo(json.dumps(rows))
+        return
+    if not rows:
+        typer.echo("No trials yet.")
+        say("next", f"thalweg study resume {folder}")
         return
     columns = ["d", "n", "p", "trials", "successes", "low", "high"]
     varied = [key for key in ("method", "step_size", "law", "init", "scale", "slope") if _varies(rows, key)]

@@ -57,13 +57,16 @@ def export_array(study: Study, store: str | Path, jobs: int) -> Path:
             raise InputError(f"Nothing is left to export: the store {str(store)!r} has every trial asked for.")
         jobs = min(jobs, len(tasks))
         folder = opened.folder.resolve()
-        for each in (folder / "array", folder / "inbox"):
-            each.mkdir(exist_ok=True)
-        lines = [json.dumps([dataclasses.asdict(task) for task in tasks[job::jobs]]) for job in range(jobs)]
-        write_text("export_array", folder / "array" / "tasks.jsonl", "\n".join(lines) + "\n")
         script = folder / "array" / "submit.sh"
+        lines = [json.dumps([dataclasses.asdict(task) for task in tasks[job::jobs]]) for job in range(jobs)]
         names = {"name": shlex.quote(f"thalweg-{study.name}"), "store": shlex.quote(str(folder)), "script": script}
-        return write_text("export_array", script, _SCRIPT.format(last=jobs - 1, **names))
+        try:
+            for each in (folder / "array", folder / "inbox"):
+                each.mkdir(exist_ok=True)
+            write_text("export_array", folder / "array" / "tasks.jsonl", "\n".join(lines) + "\n")
+            return write_text("export_array", script, _SCRIPT.format(last=jobs - 1, **names))
+        except OSError as error:
+            raise InputError(f"The array cannot be written in {str(folder)!r}: {error.strerror}.") from None
 
 
 def run_array_task(store: str | Path, job: int) -> tuple[int, list[str]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._errors import InputError, missing_extra
+from .._files import reason
 from .._validate import output_path
 from ..stats import Threshold, clopper_pearson, threshold
 from .cell import TRIAL, Cell
@@ -116,10 +118,15 @@ class Results:
             raise missing_extra("duckdb", "data") from None
         frame = self.to_pandas()
         temporary = path.with_name(f".{path.name}.tmp")
-        with duckdb.connect() as database:
-            database.register("trials", frame)
-            database.execute(f"COPY trials TO '{str(temporary).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)")
-        temporary.replace(path)
+        try:
+            with duckdb.connect() as database:
+                database.register("trials", frame)
+                database.execute(f"COPY trials TO '{str(temporary).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)")
+            temporary.replace(path)
+        except (duckdb.Error, OSError) as error:
+            with suppress(OSError):
+                temporary.unlink()
+            raise InputError(f"The file {str(path)!r} cannot be written: {reason(error)}.") from None
         return path
 
     def _series(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -189,7 +189,7 @@ class _Driver:
                     task = self._next_task()
                     try:
                         flying[executor.submit(perform, task)] = task
-                    except (BrokenExecutor, OSError) as error:  # a worker died when it was idle, or being born
+                    except (RuntimeError, OSError) as error:  # a worker died when idle or being born; a pool was shut
                         self._problems.append(f"a worker: {type(error).__name__}: {error}")
                         raise _WorkerDiedError from None
                 if interrupt.asked:
@@ -204,8 +204,7 @@ class _Driver:
                     raise _WorkerDiedError
                 self._show(patience=1.0)
         except (OSError, InputError) as error:
-            said = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
-            self._problems.append(said)
+            self._problems.append(str(error))
             for future in flying:
                 future.cancel()
             return Ending.STORE_FAILED
