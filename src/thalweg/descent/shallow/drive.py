@@ -25,8 +25,8 @@ from .trajectory import DescentTrajectory
 _OWNER = "descend"
 # Iterations recorded: the first ones all, then evenly spaced ones; fewer if their residuals would fill the memory.
 _FIRST, _EVENLY, _ENTRIES = 64, 448, 2e7
-# The square of a smaller step size underflows, and the curvature is divided by it.
-_SMALLEST_STEP = 1e-100
+# Steps of other sizes, or the squares of what they add to the weights, underflow or overflow.
+_STEP_SIZES = {"float64": (1e-100, 1e150), "float32": (1e-30, 1e30)}
 
 
 @dataclass
@@ -97,8 +97,8 @@ def fitting(
         raise check.fail(owner, "data", "be a Dataset (tw.Dataset(X, y))", type(data).__name__)
     if network.d != data.d:
         raise check.fail(owner, "network", f"have {data.d} inputs, as the data have", f"d = {network.d}")
-    check.one_of(owner, "precision", precision, tuple(PRECISIONS))
-    eta = check.real(owner, "step_size", step_size, above=0.0, at_least=_SMALLEST_STEP)
+    smallest, largest = _STEP_SIZES[check.one_of(owner, "precision", precision, tuple(PRECISIONS))]
+    eta = check.real(owner, "step_size", step_size, at_least=smallest, at_most=largest)
     return eta, check.positive_int(owner, "steps", steps)
 
 
