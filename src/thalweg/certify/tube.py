@@ -46,6 +46,7 @@ from .state import State
 
 # The budget at which |a_j| may have turned into |w_j| so far that nothing can be said.
 LARGEST_ANGLE = 20.0
+# The b tried for the pull.
 SHARES = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01)
 
 
@@ -96,6 +97,20 @@ class Surroundings:
         """Upper bound of |X|_2 on the live samples."""
         return above(math.sqrt(self.state.geometry.largest))
 
+    @cached_property
+    def _sizes(self) -> FloatArray:
+        """Upper bounds of |s_j|, (p,)."""
+        state = self.state
+        s = np.sqrt(np.einsum("ji,ji->j", state.s, state.s) * (1 + gamma(state.n + 2)))
+        return s + np.sqrt(np.einsum("ji,ji->j", state.z_error, state.z_error))
+
+    @cached_property
+    def _outputs(self) -> tuple[FloatArray, float]:
+        """(1/p) sum_j s_j s_j^T on the live samples, and a bound of its error."""
+        s, p = np.ascontiguousarray(self.state.s[:, self.live]), self.state.p
+        S = s.T @ s / p
+        return S, product_error(p + 2, norm(s), norm(s), S.size) / p
+
     def tube(self, budget: float) -> Tube | None:
         """Return the tube of a budget, or None if the budget is so large that it holds everything."""
         state, live, T, X = self.state, self.live, budget, self.reach
@@ -134,10 +149,8 @@ class Surroundings:
         hyperbolic = above(math.sinh(angle)), above(2 * math.sinh(angle / 2) ** 2)  # cosh - 1 is the second
         turned = above(state.a_high * hyperbolic[1] + state.w_high * hyperbolic[0])
         high = state.a_high + turned
-        s = np.sqrt(np.einsum("ji,ji->j", state.s, state.s) * (1 + gamma(state.n + 2)))
-        s = s + np.sqrt(np.einsum("ji,ji->j", state.z_error, state.z_error))
         energy = above(math.sqrt(state.p * self.residual * T))
-        moved = np.minimum(np.minimum(turned, energy), above(T * (s + T * high * X**2)))
+        moved = np.minimum(np.minimum(turned, energy), above(T * (self._sizes + T * high * X**2)))
         high = above(state.a_high + moved)
         # a cosh v - w sinh v falls with v up to artanh(w/a), so certainly up to w/a.
         falls = angle * state.a_high <= state.w_low
@@ -149,15 +162,13 @@ class Surroundings:
         )
         return np.maximum.reduce(candidates), high
 
-    def pull(self, tube: Tube, shares: tuple[float, ...] = SHARES) -> tuple[float, float]:
+    def pull(self, tube: Tube) -> tuple[float, float]:
         """Return a proved lower bound of lambda_min(M) over the tube, and the share b it was obtained with."""
         from scipy.linalg import eigvalsh
 
-        state = self.state
         M, error = self._moving(tube)
-        s = np.ascontiguousarray(state.s[:, self.live])
-        S = s.T @ s / state.p
-        error += product_error(state.p + 2, norm(s), norm(s), S.size) / state.p
+        S, loose = self._outputs
+        error += loose
 
         def candidate(b: float) -> FloatArray:
             return M + (1 - b) * S if b < 1 else M
@@ -165,8 +176,8 @@ class Surroundings:
         def penalty(b: float) -> float:
             return above((1 / b - 1) * tube.drift) if b < 1 else 0.0
 
-        estimates = [float(eigvalsh(candidate(b), subset_by_index=[0, 0])[0]) - penalty(b) for b in shares]
-        b = shares[int(np.argmax(estimates))]
+        estimates = [float(eigvalsh(candidate(b), subset_by_index=[0, 0])[0]) - penalty(b) for b in SHARES]
+        b = SHARES[int(np.argmax(estimates))]
         if max(estimates) <= 0:
             return max(estimates), b
         A = candidate(b)

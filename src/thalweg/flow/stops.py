@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from .. import _validate as check
 from .._outcome import Outcome
 from .._typing import FloatArray
 from ..data.dataset import Dataset
 from ..data.target import Target
 from ..networks.shallow import ShallowNetwork
+
+# For runs without samples of their own.
+NO_RESIDUALS: FloatArray = np.zeros(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +27,7 @@ class RunningState:
     t, loss, curvature : float
         Time, loss and local PL curvature.
     residuals : array (n,)
-        Residuals; a view, not to be changed. Empty for deep linear networks.
+        Residuals; a view, not to be changed. Empty for deep linear networks, and for losses.
     events : int
         Mode changes so far.
     seconds : float

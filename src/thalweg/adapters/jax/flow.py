@@ -20,14 +20,13 @@ from ..._typing import FloatArray
 from ...flow.interrupt import DeferredInterrupt
 from ...flow.loss_trajectory import LossAudit, LossTrajectory
 from ...flow.progress import Progress
-from ...flow.stops import RunningState, as_stop
+from ...flow.stops import NO_RESIDUALS, RunningState, as_stop
 from .kinks import kinks
 from .monitor import squared_norm
 
 _SOLVERS = {"tsit5": diffrax.Tsit5, "dopri8": diffrax.Dopri8, "kvaerno5": diffrax.Kvaerno5}
 # Steps between two looks at the keyboard and the stop condition, and halvings of a stretch that takes more.
 _STEPS, _HALVINGS = 2000, 30
-_NO_RESIDUALS = np.zeros(0)
 
 
 def flow(
@@ -205,7 +204,7 @@ class _Run:
         if record:
             self._rows.append(figures)
         t, loss, curvature, _ = figures
-        return RunningState(t, loss, curvature, _NO_RESIDUALS, 0, seconds, self._params)  # type: ignore[arg-type]
+        return RunningState(t, loss, curvature, NO_RESIDUALS, 0, seconds, self._params)  # type: ignore[arg-type]
 
     def trajectory(self, outcome: Outcome, t_end: float) -> LossTrajectory:
         """Gather what was recorded; the end is recorded if the output times leave it out after a stop."""

@@ -12,10 +12,8 @@ import numpy as np
 from ..._typing import FloatArray
 from ...data.target import Target
 from ...networks.deep_linear import DeepLinearNetwork
-from ..stops import RunningState
+from ..stops import NO_RESIDUALS, RunningState
 
-# What stop functions see in place of the residuals of a data set.
-_NO_RESIDUALS = np.zeros(0)
 # Depth from which on the flow is stiff enough, and unknowns up to which Jacobians by differences are cheap enough,
 # for LSODA to beat DOP853.
 _STIFF_DEPTH = 200
@@ -51,7 +49,7 @@ class LinearState:
     def running(self, target: Target, seconds: float) -> RunningState:
         """Return what stop conditions and progress bars see of this state, after so many seconds of wall time."""
         loss = self.excess + target.floor
-        return RunningState(self.t, loss, self.curvature, _NO_RESIDUALS, 0, seconds, self.network)  # type: ignore[arg-type]
+        return RunningState(self.t, loss, self.curvature, NO_RESIDUALS, 0, seconds, self.network)  # type: ignore[arg-type]
 
 
 class Route(Protocol):
