@@ -66,6 +66,14 @@ class Judgement:
         Fall of the loss relative to what gradients promised.
     steps_to_target : float
         Steps left at the rate within the window; 0 at the target, infinite where the loss does not fall.
+
+    Examples
+    --------
+    >>> from thalweg.adapters.monitor import PLRecord
+    >>> record = PLRecord(target=1e-3)
+    >>> record.add(1e-4, 0.1, 0.01)
+    >>> print(record.judgement())
+    converged: The loss is 0.0001, at most the target 0.001.
     """
 
     state: str

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from ..report.prose import as_html
 
 # Names of one pattern that are printed one by one.
 _FEW = 2
@@ -32,6 +33,14 @@ class ZASReport:
         The layer that computes the output, 0 now; None if there is none, or it was left as it was.
     zeroed, scaled, left : tuple of Change
         Layers set to 0, layers multiplied by a factor, and what was left as it was.
+
+    Examples
+    --------
+    >>> from thalweg.adapters.report import Change, ZASReport
+    >>> report = ZASReport(3, None, tuple(Change(f"blocks.{k}", "weight", "last layer") for k in range(3)), (), ())
+    >>> print(report)
+    ZAS        3 residual branches computed as 0
+      zeroed   blocks.0 ... blocks.2 (3 in all): weight; last layer
     """
 
     branches: int
@@ -67,12 +76,7 @@ class ZASReport:
         return f"ZASReport(branches={self.branches}, head={self.head!r}, scaled={len(self.scaled)})"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
-            f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
-            for label, text in self.lines()
-        )
-        return f"<table><caption>ZAS: {html.escape(self.verdict())}</caption>{rows}</table>"
+        return as_html(f"ZAS: {self.verdict()}", self.lines())
 
 
 def _alike(changes: tuple[Change, ...]) -> dict[tuple[str, str, str], list[str]]:

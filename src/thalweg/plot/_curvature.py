@@ -26,6 +26,13 @@ def alignment(found: Alignment, figure: FigureBase | None = None) -> FigureBase:
         From `thalweg.curvature.alignment`.
     figure : Figure or SubFigure, optional
         Where to draw; a new figure by default.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> traj = tw.flow(tw.init.dominated(20, 8, seed=2), tw.data.sphere(6, 20, seed=1), t_end=5.0)
+    >>> tw.curvature.alignment(traj).plot().axes[0].get_title()
+    'Which eigenvalues carry the loss'
     """
     from matplotlib.colors import LogNorm
 

@@ -52,7 +52,15 @@ def loss(traj: Trajectory, figure: FigureBase | None = None) -> FigureBase:
 
 
 def curvature(traj: Trajectory, figure: FigureBase | None = None) -> FigureBase:
-    """Draw the local PL curvature between its bounds, and the average so far. Parameters as `loss`."""
+    """Draw the local PL curvature between its bounds, and the average so far. Parameters as `loss`.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> traj = tw.flow(tw.init.dominated(20, 8, seed=2), tw.data.sphere(6, 20, seed=1), t_end=5.0)
+    >>> [line.get_label() for line in tw.plot.curvature(traj).axes[0].lines]
+    ['upper bound', 'local curvature', 'average since t = 0', 'lower bound']
+    """
     from .canvas import new_figure
 
     figure = figure or new_figure()
@@ -72,6 +80,14 @@ def modes(traj: Trajectory, figure: FigureBase | None = None) -> FigureBase:
     """Draw the last mode map (neuron by sample) and the shares of the modes over time. Parameters as `loss`.
 
     Neurons are ordered by their final output weight, samples by label. Large maps are thinned evenly.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> traj = tw.flow(tw.init.dominated(20, 8, seed=2), tw.data.sphere(6, 20, seed=1), t_end=5.0)
+    >>> modes, shares = tw.plot.modes(traj).axes
+    >>> modes.images[0].get_array().shape, shares.get_title()
+    ((8, 6), 'Modes over time')
     """
     from .canvas import new_figure
 
@@ -92,6 +108,14 @@ def residuals(traj: Trajectory, figure: FigureBase | None = None) -> FigureBase:
     """Draw the size of the residual of every sample over time. Parameters as `loss`.
 
     With many samples only some are drawn, spread from the smallest to the largest last residual.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> traj = tw.flow(tw.init.dominated(20, 8, seed=2), tw.data.sphere(6, 20, seed=1), t_end=5.0)
+    >>> axes = tw.plot.residuals(traj).axes[0]
+    >>> len(axes.lines), axes.get_yscale()
+    (6, 'log')
     """
     from .canvas import new_figure
 
@@ -122,7 +146,15 @@ def residuals(traj: Trajectory, figure: FigureBase | None = None) -> FigureBase:
 
 
 def overview(traj: Trajectory) -> Figure:
-    """Draw loss, curvature, modes and residuals in one figure."""
+    """Draw loss, curvature, modes and residuals in one figure.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> traj = tw.flow(tw.init.dominated(20, 8, seed=2), tw.data.sphere(6, 20, seed=1), t_end=5.0)
+    >>> [axes.get_title() for axes in tw.plot.overview(traj).axes][:2]
+    ['Loss', 'Modes at t = 5']
+    """
     from .canvas import new_figure
 
     figure = new_figure(width=14.0, height=8.5)

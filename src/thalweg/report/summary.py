@@ -22,7 +22,15 @@ _TANGENTIAL_CLOSE = 1e-4
 
 @dataclass(frozen=True)
 class Fact:
-    """One line: a label, a value, and what the value means."""
+    """One line: a label, a value, and what the value means.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> traj = tw.flow(tw.init.dominated(20, 8, seed=2), tw.data.sphere(6, 20, seed=1), t_end=5.0)
+    >>> tw.report.summarize(traj).facts[0]
+    Fact(label='data', value='sphere(n=6, d=20)', meaning='6 samples x 20 inputs')
+    """
 
     label: str
     value: str
@@ -31,7 +39,15 @@ class Fact:
 
 @dataclass(frozen=True)
 class Summary:
-    """A trajectory in words: the verdict first, then the facts, then the checks, then what to do next."""
+    """A trajectory in words: the verdict first, then the facts, then the checks, then what to do next.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> traj = tw.flow(tw.init.dominated(20, 8, seed=2), tw.data.sphere(6, 20, seed=1), t_end=5.0)
+    >>> [check.label for check in tw.report.summarize(traj).checks][:3]
+    ['invariant drift', 'energy identity', 'loss increase']
+    """
 
     verdict: str
     facts: tuple[Fact, ...]

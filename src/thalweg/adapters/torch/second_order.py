@@ -36,7 +36,16 @@ class Probe:
 def probe(
     closure: Callable[[], Tensor], parameters: Iterable[Tensor], step_size: float, *, tolerance: float = 1e-2
 ) -> Probe:
-    """Compute the smallest eigenvalue of the Hessian by Lanczos' method; see `PLMonitor.probe`."""
+    """Compute the smallest eigenvalue of the Hessian by Lanczos' method; see `PLMonitor.probe`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from thalweg.adapters.torch import probe
+    >>> w = torch.zeros(2, requires_grad=True)
+    >>> print(probe(lambda: w[0] ** 2 - 0.5 * w[1] ** 2, [w], step_size=0.1))
+    a saddle: curvature -1; what is along it grows e-fold in 10 steps
+    """
     from scipy.sparse import linalg
 
     watched = list(parameters)
