@@ -109,7 +109,7 @@ SIZES = {
         (
             Run("budget", 100, tuple(range(1300, 2101, 50)), 80),
             Run("longer", 100, tuple(range(1300, 2101, 50)), 20),
-            Run("flow", 100, tuple(range(1300, 2101, 100)), 16),
+            Run("flow", 100, tuple(range(1300, 2101, 100)), 8),
             Run("budget", 10, _TEN, 400),
             Run("longer", 10, _TEN, 400),
             Run("certified", 10, _TEN, 40),
