@@ -32,6 +32,13 @@ class ScalingFit:
     aic : float
         Akaike's criterion with the correction for small samples. Of two laws fitted to the same y the one with the
         smaller is preferred; a difference d means odds of exp(d/2).
+
+    Examples
+    --------
+    >>> from thalweg.stats import fit_scaling
+    >>> found = fit_scaling([1, 10, 100, 1000], [2.0, 0.9, 0.2, 0.09])
+    >>> round(found.slope, 2), [round(end, 2) for end in found.slope_interval], found.predict([10, 100]).round(2)
+    (-0.47, [-0.66, -0.28], array([0.73, 0.25]))
     """
 
     slope: float

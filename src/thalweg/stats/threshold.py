@@ -33,6 +33,15 @@ class Threshold:
         Maximum-likelihood exponent; infinite if successes and failures do not overlap.
     trials : int
         Trials it rests on.
+
+    Examples
+    --------
+    Successes and failures that do not overlap bound the threshold, though no curve fits best:
+
+    >>> from thalweg.stats import threshold
+    >>> found = threshold([20, 30, 40], [5, 5, 5], [5, 5, 0])
+    >>> round(found.estimate, 1), round(found.low, 1), round(found.high, 1), found.steepness
+    (34.6, 30.0, 40.0, inf)
     """
 
     estimate: float

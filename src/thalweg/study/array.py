@@ -47,6 +47,21 @@ def export_array(study: Study, store: str | Path, jobs: int) -> Path:
     -------
     path
         The script, in the folder `array` of the store.
+
+    Examples
+    --------
+    >>> import tempfile, thalweg as tw
+    >>> study = tw.study.Study.from_toml('''
+    ... study = {name = "small", method = "descend"}
+    ... grid = {n = [5, 10], d = 10, p = 20}
+    ... trials = {repetitions = 3, seed = 7}
+    ... descend = {steps = "published"}
+    ... success = {loss_below = "1/(2n)"}
+    ... ''')
+    >>> folder = tempfile.mkdtemp()
+    >>> script = tw.study.export_array(study, folder, jobs=2)
+    >>> script.name, len((script.parent / 'tasks.jsonl').read_text().splitlines())
+    ('submit.sh', 2)
     """
     jobs = check.positive_int("export_array", "jobs", jobs)
     if not str(Path(store).resolve()).isprintable():  # a new line in it would be a new line of the script
@@ -76,6 +91,23 @@ def run_array_task(store: str | Path, job: int) -> tuple[int, list[str]]:
     -------
     int, list of str
         Trials made, and what trials that raised said.
+
+    Examples
+    --------
+    >>> import tempfile, thalweg as tw
+    >>> study = tw.study.Study.from_toml('''
+    ... study = {name = "small", method = "descend"}
+    ... grid = {n = [5, 10], d = 10, p = 20}
+    ... trials = {repetitions = 3, seed = 7}
+    ... descend = {steps = "published"}
+    ... success = {loss_below = "1/(2n)"}
+    ... ''')
+    >>> folder = tempfile.mkdtemp()
+    >>> script = tw.study.export_array(study, folder, jobs=2)
+    >>> [tw.study.run_array_task(folder, job) for job in (0, 1)]
+    [(3, []), (3, [])]
+    >>> tw.study.run_study(None, folder).made  # resumed: nothing is left to make
+    0
     """
     folder = Path(store)
     try:

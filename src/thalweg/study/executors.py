@@ -28,6 +28,13 @@ class Crew:
     renewable : bool
     ahead : int
         Tasks to hand out per worker; with 2, none waits for the driver.
+
+    Examples
+    --------
+    >>> from thalweg.study import processes
+    >>> crew = processes(4)
+    >>> crew.workers, crew.renewable
+    (4, True)
     """
 
     open: Callable[[], AbstractContextManager[Executor]]
@@ -37,12 +44,22 @@ class Crew:
 
 
 def serial() -> Crew:
-    """Compute in this process."""
+    """Compute in this process.
+
+    Examples
+    --------
+    >>> from thalweg.study import serial
+    >>> with serial().open() as executor:
+    ...     executor.submit(sum, [1, 2]).result()
+    3
+    """
     return Crew(lambda: nullcontext(_Serial()), 1, ahead=1)
 
 
 def processes(workers: int) -> Crew:
     """Compute in processes of their own, begun afresh, which end with this one.
+
+    Each imports the script it was begun from, which must therefore run studies under ``if __name__ == "__main__":``.
 
     Examples
     --------
@@ -54,7 +71,16 @@ def processes(workers: int) -> Crew:
 
 
 def executor(given: Executor, workers: int) -> Crew:
-    """Compute on any executor of concurrent.futures, which stays open; `workers` is how many tasks it runs at once."""
+    """Compute on any executor of concurrent.futures, which stays open; `workers` is how many tasks it runs at once.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from thalweg.study import executor
+    >>> with ThreadPoolExecutor(2) as pool:
+    ...     executor(pool, workers=2).renewable
+    False
+    """
     if not isinstance(given, Executor):
         raise check.fail("executor", "given", "be an executor of concurrent.futures", type(given).__name__)
     return Crew(lambda: nullcontext(given), check.positive_int("executor", "workers", workers), renewable=False)
@@ -70,6 +96,12 @@ def dask(where: str, workers: int) -> Crew:
         that dask-jobqueue submits, with the cores, memory, queue and wall time of its own configuration file.
     workers : int
         Workers to start for "local" and "slurm"; tasks to keep at work for an address.
+
+    Examples
+    --------
+    >>> from thalweg.study import dask
+    >>> dask("tcp://host:8786", workers=100).workers
+    100
     """
     workers = check.positive_int("dask", "workers", workers)
     try:

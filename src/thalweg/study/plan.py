@@ -44,6 +44,22 @@ class Plan:
         Bytes of the whole store.
     timed : int
         Trials whose timings the forecast rests on.
+
+    Examples
+    --------
+    >>> import tempfile, thalweg as tw
+    >>> study = tw.study.Study.from_toml('''
+    ... study = {name = "small", method = "descend"}
+    ... grid = {n = [5, 10], d = 10, p = 20}
+    ... trials = {repetitions = 3, seed = 7}
+    ... descend = {steps = "published"}
+    ... success = {loss_below = "1/(2n)"}
+    ... ''')
+    >>> folder = tempfile.mkdtemp()
+    >>> made = tw.study.run_study(study, folder).made
+    >>> forecast = tw.study.plan(study, workers=2, store=folder)
+    >>> forecast.trials, forecast.stored, forecast.timed, forecast.core_hours
+    (6, 6, 6, 0.0)
     """
 
     trials: int

@@ -26,6 +26,22 @@ class Progress:
         Seconds of computing left, for one worker; NaN if nothing has been timed.
     seconds_left : float
         The same for as many workers as there were of late.
+
+    Examples
+    --------
+    >>> import tempfile, thalweg as tw
+    >>> study = tw.study.Study.from_toml('''
+    ... study = {name = "small", method = "descend"}
+    ... grid = {n = [5, 10], d = 10, p = 20}
+    ... trials = {repetitions = 3, seed = 7}
+    ... descend = {steps = "published"}
+    ... success = {loss_below = "1/(2n)"}
+    ... ''')
+    >>> folder = tempfile.mkdtemp()
+    >>> seen = []
+    >>> report = tw.study.run_study(study, folder, on_progress=seen.append)
+    >>> seen[-1].made, seen[-1].most, seen[-1].seconds_left
+    (6, 6, 0.0)
     """
 
     made: int
@@ -43,7 +59,23 @@ def costs_of(store: Store) -> CostModel:
 
 
 def progress_of(store: Store, costs: CostModel | None = None, since: float = 0.0) -> Progress:
-    """Describe a store; the rate is that of its last minutes, but of none before `since`, in seconds since 1970."""
+    """Describe a store; the rate is that of its last minutes, but of none before `since`, in seconds since 1970.
+
+    Examples
+    --------
+    >>> import tempfile, thalweg as tw
+    >>> study = tw.study.Study.from_toml('''
+    ... study = {name = "small", method = "descend"}
+    ... grid = {n = [5, 10], d = 10, p = 20}
+    ... trials = {repetitions = 3, seed = 7}
+    ... descend = {steps = "published"}
+    ... success = {loss_below = "1/(2n)"}
+    ... ''')
+    >>> folder = tempfile.mkdtemp()
+    >>> with tw.study.Store.writing(folder, study) as store:
+    ...     tw.study.progress_of(store)
+    Progress(made=0, most=6, rate=nan, work_left=nan, seconds_left=nan)
+    """
     costs = costs or costs_of(store)
     made, most, work = 0, 0, 0.0
     for group in store.study.groups:

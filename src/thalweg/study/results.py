@@ -31,6 +31,23 @@ def results(store: str | Path) -> Results:
     ------
     InputError
         If the folder holds no study.
+
+    Examples
+    --------
+    >>> import tempfile, thalweg as tw
+    >>> study = tw.study.Study.from_toml('''
+    ... study = {name = "small", method = "descend"}
+    ... grid = {n = [5, 10], d = 10, p = 20}
+    ... trials = {repetitions = 3, seed = 7}
+    ... descend = {steps = "published"}
+    ... success = {loss_below = "1/(2n)"}
+    ... ''')
+    >>> folder = tempfile.mkdtemp()
+    >>> made = tw.study.run_study(study, folder).made
+    >>> for cell, trials in tw.study.results(folder):
+    ...     print(cell.n, trials["success"])
+    5 [ True  True  True]
+    10 [ True  True  True]
     """
     return Results(Store.reading(store))
 
@@ -42,6 +59,25 @@ class Results:
     Attributes
     ----------
     store : Store
+
+    Examples
+    --------
+    >>> import tempfile, thalweg as tw
+    >>> study = tw.study.Study.from_toml('''
+    ... study = {name = "small", method = "descend"}
+    ... grid = {n = [5, 10], d = 10, p = 20}
+    ... trials = {repetitions = 3, seed = 7}
+    ... descend = {steps = "published"}
+    ... success = {loss_below = "1/(2n)"}
+    ... ''')
+    >>> folder = tempfile.mkdtemp()
+    >>> made = tw.study.run_study(study, folder).made
+    >>> found = tw.study.results(folder)
+    >>> [(row["n"], row["successes"], row["trials"]) for row in found.table()]
+    [(5, 3, 3), (10, 3, 3)]
+    >>> ((first, threshold),) = found.thresholds()
+    >>> threshold.low > 5, threshold.high
+    (True, inf)
     """
 
     store: Store

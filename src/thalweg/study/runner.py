@@ -28,7 +28,14 @@ _LOSSES, _SMALLER = 3, 16
 
 
 class Ending(Enum):
-    """How a run of a study ended. The value is the message and the advice; `str()` prints it."""
+    """How a run of a study ended. The value is the message and the advice; `str()` prints it.
+
+    Examples
+    --------
+    >>> from thalweg.study import Ending
+    >>> print(Ending.COMPLETE)
+    All trials are made.
+    """
 
     COMPLETE = "All trials are made."
     INTERRUPTED = "Interrupted. All finished trials are kept; continue with: thalweg study resume."
@@ -55,6 +62,21 @@ class RunReport:
     seconds : float
     problems : tuple of str
         What trials, workers or the disk said.
+
+    Examples
+    --------
+    >>> import tempfile, thalweg as tw
+    >>> study = tw.study.Study.from_toml('''
+    ... study = {name = "small", method = "descend"}
+    ... grid = {n = [5, 10], d = 10, p = 20}
+    ... trials = {repetitions = 3, seed = 7}
+    ... descend = {steps = "published"}
+    ... success = {loss_below = "1/(2n)"}
+    ... ''')
+    >>> folder = tempfile.mkdtemp()
+    >>> report = tw.study.run_study(study, folder)
+    >>> report.ending.name, report.made, report.problems
+    ('COMPLETE', 6, ())
     """
 
     ending: Ending

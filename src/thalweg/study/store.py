@@ -40,6 +40,23 @@ class Store:
     damaged : list of str
         Names of chunks found broken. They are left out, and their trials count as missing; a driver that opens the
         store sets them aside.
+
+    Examples
+    --------
+    >>> import tempfile, thalweg as tw
+    >>> study = tw.study.Study.from_toml('''
+    ... study = {name = "small", method = "descend"}
+    ... grid = {n = [5, 10], d = 10, p = 20}
+    ... trials = {repetitions = 3, seed = 7}
+    ... descend = {steps = "published"}
+    ... success = {loss_below = "1/(2n)"}
+    ... ''')
+    >>> folder = tempfile.mkdtemp()
+    >>> made = tw.study.run_study(study, folder).made
+    >>> store = tw.study.Store.reading(folder)
+    >>> cell = store.study.cells[0]
+    >>> store.done(cell), store.missing(cell, 5)
+    (array([0, 1, 2]), [(3, 5)])
     """
 
     def __init__(self, folder: Path, study: Study, *, writable: bool) -> None:

@@ -30,6 +30,14 @@ class Ending:
         At the end: L, and p |grad L|^2/L, the local PL curvature of the flow there.
     outcome : DescentOutcome
     final : ShallowNetwork
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> trials = [(tw.init.dominated(10, 30, seed=1), tw.data.sphere(20, 10, seed=1))]
+    >>> (end,) = tw.descent.descend_many(trials, step_size=1.0, steps=5)
+    >>> end.iteration, end.outcome.name, bool(end.final.loss(trials[0][1]) == end.loss)
+    (5, 'STEPS_DONE', True)
     """
 
     iteration: int

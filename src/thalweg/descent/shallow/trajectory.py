@@ -34,6 +34,14 @@ class FlowDistance:
         Root mean square of the differences of the outputs h(x_i), relative to that of the labels.
     flow : Trajectory
         The flow.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> data, network = tw.data.sphere(10, 20, seed=1), tw.init.dominated(20, 8, seed=2)
+    >>> found = tw.descend(network, data, step_size=0.01, steps=400).distance_to_flow()
+    >>> len(found.t) == len(found.outputs), found.flow.outcome.name, bool(found.outputs.max() < 0.1)
+    (True, 'REACHED_END', True)
     """
 
     t: FloatArray
@@ -72,6 +80,16 @@ class DescentTrajectory:
     data : Dataset
     settings : dict
         Step size, steps, precision, and the route: what was stepped.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> data, network = tw.data.sphere(10, 20, seed=1), tw.init.dominated(20, 8, seed=2)
+    >>> traj = tw.descend(network, data, step_size=0.5, steps=100, record=[0, 10])
+    >>> traj.iteration, traj.residuals.shape, traj.outcome.name
+    (array([  0,  10, 100]), (3, 10), 'STEPS_DONE')
+    >>> bool(traj.step_size < traj.stable_steps[0])
+    True
     """
 
     iteration: IntArray
