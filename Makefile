@@ -73,7 +73,6 @@ docs: $(VENV)/docs.stamp  ## the documentation, into site/
 	$(BIN)/mkdocs build --strict --quiet
 
 reproduce: $(VENV)/figures.stamp  ## all figures of the papers, at their quick size, on one page
-	@mkdir -p out/reproduction
 	$(BIN)/thalweg figure --all --out out/reproduction --workers $(WORKERS)
 
 clean:  ## remove everything that the other targets made
