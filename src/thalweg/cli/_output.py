@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .. import _validate as check
 from .._errors import InputError
 
 if TYPE_CHECKING:
@@ -31,7 +30,8 @@ def writable(option: str, path: Path | None) -> None:
     """Refuse an output path before anything is computed; the option is named in the message."""
     if path is None:
         return
-    check.output_path(option, path)
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"{option} must be a file in an existing folder. Got {str(path)!r}.")
     try:
         with tempfile.TemporaryFile(dir=path.parent):  # permission bits do not tell the whole truth
             pass
