@@ -23,7 +23,14 @@ def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> tu
     >>> round(low, 4), round(high, 4)
     (0.555, 0.9975)
     """
-    return _interval("clopper_pearson", "exact", successes, trials, confidence)
+    from scipy.special import betaincinv
+
+    successes, trials, confidence = _checked("clopper_pearson", successes, trials, confidence)
+    failures, tail = trials - successes, (1 - confidence) / 2
+    return (
+        float(betaincinv(successes, failures + 1, tail)) if successes else 0.0,
+        float(betaincinv(successes + 1, failures, 1 - tail)) if failures else 1.0,
+    )
 
 
 def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -36,7 +43,11 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
     >>> round(low, 4), round(high, 4)
     (0.5958, 0.9821)
     """
-    return _interval("wilson", "wilson", successes, trials, confidence)
+    from scipy.stats import binomtest
+
+    successes, trials, confidence = _checked("wilson", successes, trials, confidence)
+    interval = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def counts(owner: str, successes: int, trials: int) -> tuple[int, int]:
@@ -49,10 +60,5 @@ def counts(owner: str, successes: int, trials: int) -> tuple[int, int]:
     return int(successes), trials
 
 
-def _interval(owner: str, method: str, successes: int, trials: int, confidence: float) -> tuple[float, float]:
-    from scipy.stats import binomtest
-
-    successes, trials = counts(owner, successes, trials)
-    confidence = check.real(owner, "confidence", confidence, above=0.0, below=1.0)
-    interval = binomtest(successes, trials).proportion_ci(confidence, method=method)
-    return float(interval.low), float(interval.high)
+def _checked(owner: str, successes: int, trials: int, confidence: float) -> tuple[int, int, float]:
+    return *counts(owner, successes, trials), check.real(owner, "confidence", confidence, above=0.0, below=1.0)
