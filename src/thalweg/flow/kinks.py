@@ -74,7 +74,7 @@ class Kinks:
         """Whether inputs of opposite directions share the kink, (k,)."""
         signs = np.zeros((2, len(self.norms)), bool)
         signs[(self.ratio < 0).astype(int), self.kink] = True
-        return signs.all(axis=0)
+        return signs[0] & signs[1]
 
     @cached_property
     def _weights(self) -> FloatArray:
