@@ -37,6 +37,11 @@ class Audit:
     >>> audit = tw.flow(network, data, t_end=5.0).audit
     >>> audit.invariant_drift < 1e-12, audit.energy_error < 1e-2, audit.largest_loss_increase
     (True, True, 0.0)
+    >>> print(audit)
+    invariant drift      ...     ok: a^2 - |w|^2 is conserved
+    energy identity      ...     ok: curvature integrates to log loss
+    loss increase        0.0e+00 ok: over any step, must be 0
+    ...
     """
 
     invariant_drift: float
@@ -46,3 +51,8 @@ class Audit:
     tangential_distance: float
     output_weight_error: float
     nonunique_pairs: int = 0
+
+    def __str__(self) -> str:
+        from ..report.summary import checks
+
+        return "\n".join(f"{fact.label:<20} {fact.value:<7} {fact.meaning}" for fact in checks(self))

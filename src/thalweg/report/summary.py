@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from ..flow.audit import Audit
     from ..flow.trajectory import Trajectory
 
 # Beyond these an audit line is marked: the invariant and the output weights are kept to rounding, the energy
@@ -66,12 +67,11 @@ def summarize(traj: Trajectory) -> Summary:
     'The flow reached t_end (t = 5, loss ...)'
     """
     message, _, advice = str(traj.outcome).partition(". ")
-    checks, warnings = _checks(traj)
-    next_steps = (advice.rstrip("."), *warnings)
+    next_steps = (advice.rstrip("."), *_warnings(traj.audit))
     return Summary(
         f"{message.rstrip('.')} (t = {traj.t[-1]:.6g}, loss {traj.loss[-1]:.3g})",
         _facts(traj),
-        checks,
+        checks(traj.audit),
         tuple(text for text in next_steps if text),
     )
 
@@ -98,26 +98,13 @@ def _facts(traj: Trajectory) -> tuple[Fact, ...]:
     )
 
 
-def _checks(traj: Trajectory) -> tuple[tuple[Fact, ...], list[str]]:
-    audit = traj.audit
-    warnings = []
+def checks(audit: Audit) -> tuple[Fact, ...]:
+    """Put an audit into words, each figure judged by what is expected of it."""
 
     def judged(value: float, limit: float, meaning: str) -> str:
         return f"ok: {meaning}" if value <= limit else f"LARGE: {meaning}, expected below {limit:g}"
 
-    if audit.tangential_distance < _TANGENTIAL_CLOSE:
-        warnings.append(
-            f"This path passes a tangential hit at a relative distance of {audit.tangential_distance:.0e}: another "
-            "branch may lie that near. Run traj.conditioning() before you compare it with other runs or methods"
-        )
-    if audit.nonunique_pairs:
-        warnings.append(
-            f"{audit.nonunique_pairs} pairs rest at their kink where another solution would let them go (orthogonal "
-            "inputs are not unique there); the one that rests was taken"
-        )
-    if audit.largest_loss_increase > 0:
-        warnings.append("The loss rose within a step, which the flow never does: do not use this run, report it")
-    checks = (
+    return (
         Fact(
             "invariant drift",
             f"{audit.invariant_drift:.1e}",
@@ -145,7 +132,23 @@ def _checks(traj: Trajectory) -> tuple[tuple[Fact, ...], list[str]]:
             judged(audit.output_weight_error, _OUTPUT_EXPECTED, "from the invariant and integrated"),
         ),
     )
-    return checks, warnings
+
+
+def _warnings(audit: Audit) -> list[str]:
+    warnings = []
+    if audit.tangential_distance < _TANGENTIAL_CLOSE:
+        warnings.append(
+            f"This path passes a tangential hit at a relative distance of {audit.tangential_distance:.0e}: another "
+            "branch may lie that near. Run traj.conditioning() before you compare it with other runs or methods"
+        )
+    if audit.nonunique_pairs:
+        warnings.append(
+            f"{audit.nonunique_pairs} pairs rest at their kink where another solution would let them go (orthogonal "
+            "inputs are not unique there); the one that rests was taken"
+        )
+    if audit.largest_loss_increase > 0:
+        warnings.append("The loss rose within a step, which the flow never does: do not use this run, report it")
+    return warnings
 
 
 def mode_counts(traj: Trajectory) -> dict[str, np.ndarray]:
