@@ -49,26 +49,27 @@ def atomic_writer(owner: str, path: str | Path) -> Iterator[BinaryIO]:
     Raises
     ------
     InputError
-        If the folder does not exist or cannot be written.
+        If the folder does not exist or cannot be written, or the disk is full.
     """
     final = output_path(owner, path)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{final.name}.", suffix=".tmp", dir=final.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(name, 0o666 & ~umask)  # mkstemp makes private files; a result is an ordinary file
+            os.replace(name, final)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(name)
+            raise
     except OSError as error:
-        raise InputError(f"{owner} cannot write {str(final)!r}: {error.strerror}. Choose a writable folder.") from None
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # mkstemp makes private files; a result is an ordinary file
-        os.replace(name, final)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
+        why = error.strerror or error
+        raise InputError(f"{owner} cannot write {str(final)!r}: {why}. Make room, or choose another folder.") from None
 
 
 def write_text(owner: str, path: str | Path, text: str) -> Path:

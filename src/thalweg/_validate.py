@@ -68,7 +68,7 @@ def real(
     below: float = math.inf,
     at_most: float = math.inf,
 ) -> float:
-    """Accept a finite real number within the given bounds."""
+    """Accept a finite real number within the given bounds; true and false are none."""
     bounds = [
         text
         for limit, text in (
@@ -81,7 +81,7 @@ def real(
     ]
     must = f"be a finite number, {' and '.join(bounds)}" if bounds else "be a finite number"
     try:
-        number = math.nan if isinstance(value, str) else float(value)
+        number = math.nan if isinstance(value, (str, bool)) else float(value)
     except (TypeError, ValueError, OverflowError):
         raise fail(owner, name, must, repr(value)) from None
     if not (math.isfinite(number) and number > above and number >= at_least and number < below and number <= at_most):

@@ -102,7 +102,7 @@ def test_a_file_appears_complete_or_not_at_all(traj, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(np, "savez", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(tw.InputError, match=r"run\.npz.*disk full"):
         traj.save(tmp_path / "run.npz")
     assert list(tmp_path.iterdir()) == []
 

@@ -103,7 +103,7 @@ def test_what_cannot_be_written_is_one_clear_line(folder, tmp_path, monkeypatch)
         results(folder).to_parquet(tmp_path / "trials.parquet")
     assert not (tmp_path / "trials.parquet").exists()
     (folder / "array").touch()
-    with pytest.raises(tw.InputError, match=r"array cannot be written in .*File exists"):
+    with pytest.raises(tw.InputError, match=r"array' cannot be made: File exists"):
         export_array(Study.from_toml(spec(repetitions=50)), folder, jobs=2)
 
 

@@ -15,7 +15,7 @@ from .chunk import file_name
 from .progress import costs_of
 from .runner import CHUNK_SECONDS
 from .spec import Study
-from .store import Store
+from .store import Store, make_folder
 from .work import Task, perform
 
 _SCRIPT = """#!/bin/bash
@@ -75,13 +75,10 @@ def export_array(study: Study, store: str | Path, jobs: int) -> Path:
         script = folder / "array" / "submit.sh"
         lines = [json.dumps([dataclasses.asdict(task) for task in tasks[job::jobs]]) for job in range(jobs)]
         names = {"name": shlex.quote(f"thalweg-{study.name}"), "store": shlex.quote(str(folder)), "script": script}
-        try:
-            for each in (folder / "array", folder / "inbox"):
-                each.mkdir(exist_ok=True)
-            write_text("export_array", folder / "array" / "tasks.jsonl", "\n".join(lines) + "\n")
-            return write_text("export_array", script, _SCRIPT.format(last=jobs - 1, **names))
-        except OSError as error:
-            raise InputError(f"The array cannot be written in {str(folder)!r}: {error.strerror}.") from None
+        for each in (folder / "array", folder / "inbox"):
+            make_folder(each)
+        write_text("export_array", folder / "array" / "tasks.jsonl", "\n".join(lines) + "\n")
+        return write_text("export_array", script, _SCRIPT.format(last=jobs - 1, **names))
 
 
 def run_array_task(store: str | Path, job: int) -> tuple[int, list[str]]:

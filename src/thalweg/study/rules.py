@@ -46,13 +46,6 @@ def count(owner: str, name: str, value: object) -> int:
     return number
 
 
-def number(owner: str, name: str, value: object, **bounds: float) -> float:
-    """Accept a real number within bounds; true and false are none."""
-    if isinstance(value, bool):
-        raise check.fail(owner, name, "be a number", value)
-    return check.real(owner, name, value, **bounds)
-
-
 def width(owner: str, name: str, value: object) -> Callable[[int], int]:
     """Turn a width into a function of n: a number, "coverage(epsilon)", or a multiple of that, rounded up."""
     if isinstance(value, str):
@@ -61,7 +54,7 @@ def width(owner: str, name: str, value: object) -> Callable[[int], int]:
             must = "be an integer, 'coverage(0.05)' or a multiple such as '3*coverage(0.05)'"
             raise check.fail(owner, name, must, repr(value))
         factor = _factor(owner, name, found[1])
-        epsilon = number(owner, name, float(found[2]), at_least=1e-100, below=1.0)
+        epsilon = check.real(owner, name, float(found[2]), at_least=1e-100, below=1.0)
         return lambda n: _ceiling(owner, name, factor * coverage_width(n, epsilon))
     p = count(owner, name, value)
     return lambda n: p
@@ -81,7 +74,7 @@ def steps(owner: str, name: str, value: object) -> Callable[[int, int], int]:
 
 
 def _factor(owner: str, name: str, digits: str | None) -> float:
-    return number(owner, name, float(digits or 1), above=0.0)
+    return check.real(owner, name, float(digits or 1), above=0.0)
 
 
 def _ceiling(owner: str, name: str, value: float) -> int:
@@ -96,5 +89,5 @@ def level(owner: str, name: str, value: object) -> Callable[[int], float]:
             raise check.fail(owner, name, "be a number above 0, or of the form '1/(2n)'", repr(value))
         share = _factor(owner, name, found[1])
         return lambda n: share / (2 * n)
-    loss = number(owner, name, value, above=0.0)
+    loss = check.real(owner, name, value, above=0.0)
     return lambda n: loss

@@ -180,7 +180,7 @@ class _Tables:
 
     def number(self, section: str, key: str, **bounds: float) -> float:
         """Return a real number within bounds."""
-        return rules.number(self.owner, f"{section}.{key}", self.get(section, key), **bounds)
+        return check.real(self.owner, f"{section}.{key}", self.get(section, key), **bounds)
 
     def flag(self, section: str, key: str) -> bool:
         """Return true or false."""
@@ -248,7 +248,7 @@ def _groups(tables: _Tables) -> tuple[tuple[Cell, ...], ...]:
         return lambda owner, name, value: check.one_of(owner, name, value, choices)
 
     def number(**bounds: float) -> Callable[[str, str, Any], float]:
-        return lambda owner, name, value: rules.number(owner, name, value, **bounds)
+        return lambda owner, name, value: check.real(owner, name, value, **bounds)
 
     sizes = sorted(tables.list("grid", "n", rules.count))
     dimensions = [None] if tables.get("grid", "d") is None else tables.list("grid", "d", rules.count)
@@ -320,7 +320,7 @@ def _settings(tables: _Tables, method: str) -> list[Callable[[int, int], dict[st
     if method == "descend":
         made = rules.steps(owner, "descend.steps", tables.get("descend", "steps"))
         precision = check.one_of(owner, "descend.precision", tables.get("descend", "precision"), ("float64", "float32"))
-        sizes = tables.list("descend", "step_size", lambda o, k, v: rules.number(o, k, v, above=0.0))
+        sizes = tables.list("descend", "step_size", lambda o, k, v: check.real(o, k, v, above=0.0))
         return [
             lambda n, p, size=size: {"step_size": size, "steps": made(n, p), "precision": precision} for size in sizes
         ]

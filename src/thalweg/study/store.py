@@ -105,7 +105,7 @@ class Store:
                 must = f"be a new folder, or the store of {study.name!r} with seed {study.seed}"
                 raise check.fail("a study", "store", must, f"that of {kept.name!r} with seed {kept.seed} in {folder}")
         for each in (folder, folder / "chunks"):
-            _make(each)
+            make_folder(each)
         with driver_lock(folder):
             _keep_study(folder, study)
             for leftover in (folder / "chunks").glob(".*.tmp"):
@@ -209,7 +209,7 @@ class Store:
         except InputError:
             self._leave_out(name)
             if self._writable:
-                _make(self.folder / "damaged")
+                make_folder(self.folder / "damaged")
                 path.replace(self.folder / "damaged" / name)
         else:
             self._index.add(Entry.of(chunk, path))
@@ -236,13 +236,11 @@ def _kept_study(folder: Path) -> Study:
 def _keep_study(folder: Path, study: Study) -> None:
     path = folder / "study.toml"
     if not path.exists() or path.read_text(encoding="utf-8") != study.text:
-        try:
-            write_text("study", path, study.text)
-        except OSError as error:
-            raise InputError(f"The store {str(folder)!r} cannot be written: {error.strerror}.") from None
+        write_text("study", path, study.text)
 
 
-def _make(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder of a store, with those it is in."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
