@@ -14,7 +14,7 @@ except ImportError:
 from torch import Tensor
 from torch.optim import Optimizer
 
-from .monitor import Judgement
+from .judgement import Judgement
 from .torch.monitor import PLMonitor
 
 

@@ -19,83 +19,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
-from itertools import pairwise
+from dataclasses import astuple
 from typing import Any
 
-import numpy as np
-
 from .. import _validate as check
-from .._typing import FloatArray
+from .judgement import FEWEST, Entry, Judgement, Run, judge, latest
 
 # Entries kept; when they are full every other one is dropped, so that the whole run is covered.
 _MOST = 512
-# Entries before anything is said.
-_FEWEST = 12
-# A window is the last quarter of the run. On a plateau the loss falls by less than this share within it, and
-# a gradient that grows there does so by at least the larger factor in its square; below the smaller one it does not.
-_SHARE, _FLAT, _GROWS, _RESTS = 0.25, 0.02, 1.5, 1.1
-# Gradients promise so little that the run could double without the loss falling by this share.
-_NOTHING = 1e-3
 # What changes while a run is followed, apart from the states kept.
 _FIGURES = ("_stride", "_added", "_promised", "_eta", "_first", "_least", "_loss_variance", "_square_variance")
-# What is said of mini-batches is to exceed so many standard errors.
-_SURE = 3.0
-# Share of the promised fall below which the step is too large: at 1/4, eta l = 1.5.
-_OVERSHOOT = 0.25
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What a run is doing, with the figures behind it.
-
-    Attributes
-    ----------
-    state : str
-        "starting", "descending", "slowing", "escaping a saddle", "converged", "stuck", "within noise" or "step too
-        large". "slowing" is a plateau that gradients could still leave; "stuck" one they cannot, unless by an unstable
-        direction not taken yet, which first derivatives do not show; "within noise" one where the scatter of
-        mini-batches hides which of the two it is.
-    reason : str
-        The figures in words, with what to do.
-    fall : float
-        Share by which the loss, less its floor, fell within the window.
-    growth : float
-        Factor by which the square of the gradient grew within it.
-    efficiency : float
-        Fall of the loss relative to what gradients promised.
-    steps_to_target : float
-        Steps left at the rate within the window; 0 at the target, infinite where the loss does not fall.
-
-    Examples
-    --------
-    >>> from thalweg.adapters.monitor import PLRecord
-    >>> record = PLRecord(target=1e-3)
-    >>> record.add(1e-4, 0.1, 0.01)
-    >>> print(record.judgement())
-    converged: The loss is 0.0001, at most the target 0.001.
-    """
-
-    state: str
-    reason: str
-    fall: float = math.nan
-    growth: float = math.nan
-    efficiency: float = math.nan
-    steps_to_target: float = math.nan
-
-    def __str__(self) -> str:
-        return f"{self.state}: {self.reason}"
-
-
-@dataclass
-class _Entry:
-    """What is kept of a step: `promised` is the sum of step size times |g|^2 over the steps since the entry before."""
-
-    step: int
-    t: float
-    loss: float
-    square: float
-    promised: float = 0.0
 
 
 class PLRecord:
@@ -129,10 +62,10 @@ class PLRecord:
         self._given = None if target is None else check.real("PLRecord", "target", target, above=self._floor)
         self._memory = check.positive_int("PLRecord", "memory", memory)
         self._plain = plain
-        self._entries: list[_Entry] = []
+        self._entries: list[Entry] = []
         self._stride, self._added, self._promised = 1, 0, 0.0
-        self._last: _Entry | None = None
-        self._before: _Entry | None = None
+        self._last: Entry | None = None
+        self._before: Entry | None = None
         self._eta, self._first, self._least = 0.0, math.nan, math.inf
         self._loss_variance = self._square_variance = 0.0  # of one batch
 
@@ -166,7 +99,7 @@ class PLRecord:
         if known and math.isfinite(value) and not math.isfinite(square):
             return
         if last is None:
-            entry = _Entry(0, 0.0, value, square)
+            entry = Entry(0, 0.0, value, square)
             self._first = value
         else:
             # A running mean at first, then an exponential one; it begins anew after what is not finite.
@@ -184,7 +117,7 @@ class PLRecord:
                 )
                 square = _averaged(last.square, square, share)
             self._promised += t * last.square
-            entry = _Entry(last.step + steps, last.t + t, value, square)
+            entry = Entry(last.step + steps, last.t + t, value, square)
         if self._added + 1 >= self._memory:  # before, it is that of few batches
             self._least = min(self._least, value)
         self._added, self._eta, self._before, self._last = self._added + 1, eta, last, entry
@@ -204,8 +137,8 @@ class PLRecord:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
-        self._entries = [_Entry(*entry) for entry in state["entries"]]
-        self._before, self._last = (None if end is None else _Entry(*end) for end in state["ends"])
+        self._entries = [Entry(*entry) for entry in state["entries"]]
+        self._before, self._last = (None if end is None else Entry(*end) for end in state["ends"])
         for name in _FIGURES:
             setattr(self, name, state["figures"][name])
 
@@ -243,7 +176,7 @@ class PLRecord:
             found["pl/average_curvature"] = _log(since) / here.t
         return found
 
-    def _steps_to_target(self, here: _Entry) -> float:
+    def _steps_to_target(self, here: Entry) -> float:
         """Steps left at the rate of the gradient here; cheap, as it is asked for at every step."""
         if not here.loss > self.target:
             return 0.0 if math.isfinite(here.loss) else math.inf
@@ -261,72 +194,13 @@ class PLRecord:
         if here.loss <= self.target:
             reason = f"The loss is {here.loss:.3g}, at most the target {self.target:.3g}."
             return Judgement("converged", reason, steps_to_target=0.0)
-        window = self._window()
-        if len(window) < _FEWEST:
-            return Judgement("starting", f"Only {len(window)} of the {_FEWEST} states that it takes have been seen.")
-        return self._judge(window)
-
-    def _window(self) -> list[_Entry]:
-        assert self._last is not None
-        begin = self._last.step * (1 - _SHARE)
-        recent = [entry for entry in self._entries if entry.step >= begin]
-        return recent if len(recent) >= _FEWEST else self._entries[-_FEWEST:]
-
-    def _doubt(self, variance: float, looks: float) -> float:
-        """How far a mean over so many looks of smoothed figures may be off, by the chance of mini-batches."""
-        return _SURE * math.sqrt(variance / (looks + 2 * self._memory)) if self._memory > 1 else 0.0
-
-    def _judge(self, window: list[_Entry]) -> Judgement:
-        first, last = window[0], window[-1]
-        if last.t == first.t:
-            return Judgement("stuck", f"The step size has been 0 for {last.step - first.step} steps.", 0.0)
-        size, steps = (len(window) // 3 - 1) | 1, last.step - first.step  # odd: the middle is an entry
-        earlier, later = (_middle(part) for part in (window[:size], window[-size:]))
-        excess = last.loss - self._floor
-        fell = earlier["loss"] - later["loss"]
-        fall = fell / (earlier["loss"] - self._floor)
-        looks = steps / 3 * self._added / last.step
-        off, vague = self._doubt(2 * self._loss_variance, looks), self._doubt(self._square_variance, looks)
-        promised = math.fsum(entry.promised for entry in window[size // 2 + 1 : len(window) - size // 2])
-        sure = promised - vague * (later["t"] - earlier["t"])
-        efficiency = fell / promised if self._plain and promised > 0 else math.nan
-        growth = later["square"] / earlier["square"] if earlier["square"] > 0 else math.nan
-        per_step = -math.log1p(-min(fall, 0.999999)) / (later["step"] - earlier["step"]) if fall > 0 else 0.0
-        left = math.log(excess / (self.target - self._floor)) / per_step if per_step else math.inf
-        in_words = (
-            f"Within the last {steps} steps the loss {'fell' if fall >= 0 else 'rose'} by {abs(fall):.2g} of itself"
-        )
-        promise = "" if math.isnan(efficiency) else f", {efficiency:.2g} of what gradients promised"
-        figures = {"fall": fall, "growth": growth, "efficiency": efficiency, "steps_to_target": left}
-        one = _SURE * math.sqrt(self._loss_variance) if self._memory > 1 else 0.0  # the first loss is of one batch
-        blown = later["loss"] - one > 4 * self._first or (fell < -off and later["loss"] > 2 * self._least)
-        overshot = efficiency < _OVERSHOOT and fell + off < _OVERSHOOT * sure
-        if blown or (sure > _FLAT * excess and overshot):
-            reason = f"{in_words}{promise}. Halve the step size."
-            return Judgement("step too large", reason, **figures)
-        if fall >= _FLAT and fell > off:
-            return Judgement("descending", f"{in_words}: {left:.3g} more to {self.target:.3g} at this rate.", **figures)
-        rises = _rises(window) and later["square"] - earlier["square"] > math.sqrt(2) * vague
-        if growth >= _GROWS and rises:
-            rate = math.log(growth) / (later["step"] - earlier["step"])
-            ready = max(math.log(excess / max(later["square"] * last.t, 1e-300)), 0.0) / rate
-            reason = f"{in_words}, while the gradient's square grew {growth:.3g} times: about {ready:.2g} steps to go."
-            return Judgement("escaping a saddle", reason, **figures)
-        reach = max(later["square"], 0.0) * last.t / excess
-        still = not (growth > _RESTS and rises)
-        if later["square"] < vague and still:
-            reason = (
-                f"{in_words}, and gradients of batches agree no more than by chance. Larger batches, smaller steps or "
-                "more of them tell whether it still moves."
-            )
-            return Judgement("within noise", reason, **figures)
-        if reach < _NOTHING and still:
-            reason = (
-                f"{in_words}, and gradients promise {reach:.1g} in as many steps as there have been. It is a minimum, "
-                "dead units, or a saddle seen from its stable side, which only second derivatives tell."
-            )
-            return Judgement("stuck", reason, **figures)
-        return Judgement("slowing", f"{in_words}; gradients still promise {reach:.2g} in twice the time.", **figures)
+        if len(self._entries) < FEWEST:
+            seen = f"Only {len(self._entries)} of the {FEWEST} states that it takes have been seen."
+            return Judgement("starting", seen)
+        looks = self._added / here.step
+        variances = (self._loss_variance, self._square_variance)
+        losses = (self._first, self._least, self._floor, self.target)
+        return judge(latest(self._entries), Run(*losses, self._plain, self._memory, looks, *variances))
 
 
 def _quotient(x: float, y: float) -> float:
@@ -340,15 +214,3 @@ def _log(x: float) -> float:
 
 def _averaged(before: float, now: float, share: float) -> float:
     return now * share + before * (1 - share)
-
-
-def _middle(part: list[_Entry]) -> dict[str, float]:
-    names = ("step", "t", "loss", "square")
-    return {name: float(np.median([getattr(entry, name) for entry in part])) for name in names}
-
-
-def _rises(window: list[_Entry]) -> bool:
-    """Whether the square of the gradient rises over the window as a whole, and not by one of its ends."""
-    squares: FloatArray = np.array([entry.square for entry in window])
-    parts = [float(np.median(part)) for part in np.array_split(squares, 4)]
-    return all(a < b for a, b in pairwise(parts))

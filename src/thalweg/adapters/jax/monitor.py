@@ -10,7 +10,8 @@ from jax import Array
 
 from ... import _validate as check
 from ..._errors import missing_extra
-from ..monitor import Judgement, PLRecord
+from ..judgement import Judgement
+from ..monitor import PLRecord
 
 
 class PLMonitor:

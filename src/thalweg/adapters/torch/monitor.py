@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ... import _validate as check
-from ..monitor import Judgement, PLRecord
+from ..judgement import Judgement
+from ..monitor import PLRecord
 from .second_order import Probe, probe
 
 # Between two layers these keep the balance of their weights: all are homogeneous of degree 1.
