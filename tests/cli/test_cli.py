@@ -178,11 +178,20 @@ def test_a_read_only_folder_is_refused_before_computing(tmp_path, monkeypatch):
     assert_refused(run(*SMALL, "--out", f"{folder}/run.npz"), "--out", "run.npz")
 
 
-def test_an_unknown_option_is_exit_code_2():
-    result = run("flow", "--bogus")
-    assert result.exit_code == 2
-    assert "--bogus" in result.stderr
-    assert result.stdout == ""
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["flow", "--bogus"], "--bogus"),
+        (["flow", "--samples", "many"], "--samples"),
+        (["figure", "saddle", "--size", "huge"], "'huge' is not one of"),
+        (["flow", "table.csv"], "table.csv"),
+        (["flow", "--depth"], "--depth"),
+        (["study", "run"], "SPEC.toml"),
+        (["paddle"], "paddle"),
+    ],
+)
+def test_what_the_command_line_does_not_know_is_refused_in_one_line(words, expected):
+    assert_refused(run(*words), expected, "--help")
 
 
 def test_help_has_examples_and_the_version_is_known():

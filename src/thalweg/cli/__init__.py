@@ -24,6 +24,10 @@ from .study import study
 __all__ = ["app", "main"]
 
 
+# The library keeps the class of all wrong arguments to itself.
+_UsageError: Any = typer.BadParameter.__base__
+
+
 class _Verbs(TyperGroup):
     """The verbs; bad input to any of them ends in one line on stderr and exit code 2."""
 
@@ -31,11 +35,14 @@ class _Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except (InputError, MissingExtraError) as error:
-            typer.echo(f"thalweg: {' '.join(str(error).split())}", err=True)
-            raise typer.Exit(2) from None
+            said = str(error)
+        except _UsageError as error:
+            said = error.format_message().replace("Value error, ", "").rstrip(".")
+            said += f". See {error.ctx.command_path if error.ctx else 'thalweg'} --help."
         except MemoryError:
-            typer.echo("thalweg: that takes more memory than there is. Ask for less.", err=True)
-            raise typer.Exit(2) from None
+            said = "that takes more memory than there is. Ask for less."
+        typer.echo(f"thalweg: {' '.join(said.split())}", err=True)
+        raise typer.Exit(2)
 
 
 app = typer.Typer(
