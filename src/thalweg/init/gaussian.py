@@ -15,7 +15,7 @@ def gaussian(
     """Draw independent normal weights.
 
     Entries of W have standard deviation scale/sqrt(d), so that |w_j| is about `scale`; those of a have
-    standard deviation `scale`. About half of the neurons are not dominated: |a_j| < |w_j|.
+    standard deviation `scale`. About two thirds of the neurons are not dominated: |a_j| < |w_j|.
 
     Parameters
     ----------
