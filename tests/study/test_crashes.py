@@ -247,3 +247,10 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, workers, short_chunks):
     assert 0 < report.made < 6000
     assert report.made == sum(len(trials) for _, trials in results(folder))
     assert not multiprocessing.active_children()
+
+
+def test_half_a_trial_is_no_result(tmp_path):
+    """A run that catches Ctrl-C returns what it has; the study is to take it for an interruption."""
+    study, folder = Study.from_toml(spec("cut_short")), tmp_path / "store"
+    assert run_study(study, folder).ending is Ending.INTERRUPTED
+    assert not any((trials["outcome"] == b"INTERRUPTED").any() for _, trials in results(folder))

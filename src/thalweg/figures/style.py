@@ -21,6 +21,6 @@ STARTS = {
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure."""
-    from matplotlib.figure import Figure
+    from ..plot.canvas import new_figure
 
-    return Figure(figsize=(width, height), layout="constrained")  # not pyplot: no backend, no global state
+    return new_figure(width, height)

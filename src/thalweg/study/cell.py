@@ -127,12 +127,20 @@ class Cell:
         raise InputError(f"No start of {self.label} in {_REDRAWS} covers every sample. Choose a larger width p.")
 
     def run(self, seed: int, trial: int) -> np.ndarray:
-        """Run one trial and return its record, a scalar of dtype TRIAL."""
+        """Run one trial and return its record, a scalar of dtype TRIAL.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If its outcome is INTERRUPTED: its run caught Ctrl-C, and half a trial is no result.
+        """
         from .methods import method
 
         record = np.zeros((), TRIAL)
         for name, value in method(self.method)(self, seed, trial).items():
             record[name] = value
+        if record["outcome"] == b"INTERRUPTED":
+            raise KeyboardInterrupt
         record["trial"] = trial
         return record
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Mapping
-from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +35,7 @@ def descend(cell: Cell, seed: int, trial: int) -> dict[str, Any]:
     fall = math.log(network.loss(data) / run.loss) if run.loss > 0 else math.inf
     return {
         "success": certified or (cell.loss_below is not None and run.loss <= cell.loss_below),
-        "outcome": _word(run.outcome),
+        "outcome": run.outcome.name,
         "steps_made": run.iteration,
         "t": t,
         "loss": run.loss,
@@ -68,7 +67,7 @@ def flow(cell: Cell, seed: int, trial: int) -> dict[str, Any]:
     certified = run.outcome is Outcome.CERTIFIED
     return {
         "success": certified if cell.loss_below is None else run.loss[-1] <= cell.loss_below,
-        "outcome": _word(run.outcome),
+        "outcome": run.outcome.name,
         "steps_made": run.steps.sum(),
         "t": run.t[-1],
         "loss": run.loss[-1],
@@ -77,12 +76,6 @@ def flow(cell: Cell, seed: int, trial: int) -> dict[str, Any]:
         "curvature_lower": run.curvature_lower[-1],
         "curvature_upper": run.curvature_upper[-1],
     }
-
-
-def _word(outcome: Enum) -> str:
-    if outcome.name == "INTERRUPTED":  # the run caught Ctrl-C; half a trial is not a result
-        raise KeyboardInterrupt
-    return outcome.name
 
 
 @cache
