@@ -188,10 +188,17 @@ def test_a_read_only_folder_is_refused_before_computing(tmp_path, monkeypatch):
         (["flow", "--depth"], "--depth"),
         (["study", "run"], "SPEC.toml"),
         (["paddle"], "paddle"),
+        (["--bogus"], "--bogus"),
     ],
 )
 def test_what_the_command_line_does_not_know_is_refused_in_one_line(words, expected):
     assert_refused(run(*words), expected, "--help")
+
+
+@pytest.mark.parametrize(("words", "verb"), [([], "flow"), (["study"], "resume")])
+def test_the_help_is_printed_line_by_line_where_nothing_is_asked_for(words, verb):
+    lines = [line.split() for line in run(*words).output.splitlines()]
+    assert [words[0] for words in lines if words].count(verb) == 1
 
 
 def test_help_has_examples_and_the_version_is_known():

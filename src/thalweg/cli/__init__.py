@@ -5,6 +5,8 @@ Exit codes: 0 done; 1 ran, but the answer is no; 2 bad input, with one line on s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -28,21 +30,37 @@ __all__ = ["app", "main"]
 _UsageError: Any = typer.BadParameter.__base__
 
 
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """End on bad input with one line on stderr and exit code 2."""
+    try:
+        yield
+    except (InputError, MissingExtraError) as error:
+        said = str(error)
+    except _UsageError as error:
+        said = error.format_message()
+        if error.ctx and said == error.ctx.get_help():  # nothing was asked for: all of it is printed
+            raise
+        said = said.replace("Value error, ", "").rstrip(".")  # what pydantic puts before the reason
+        said += f". See {error.ctx.command_path if error.ctx else 'thalweg'} --help."
+    except MemoryError:
+        said = "that takes more memory than there is. Ask for less."
+    else:
+        return
+    typer.echo(f"thalweg: {' '.join(said.split())}", err=True)
+    raise typer.Exit(2)
+
+
 class _Verbs(TyperGroup):
-    """The verbs; bad input to any of them ends in one line on stderr and exit code 2."""
+    """The verbs, all of which refuse bad input alike."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        with _one_line():
+            return super().make_context(*args, **extra)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _one_line():
             return super().invoke(ctx)
-        except (InputError, MissingExtraError) as error:
-            said = str(error)
-        except _UsageError as error:
-            said = error.format_message().replace("Value error, ", "").rstrip(".")
-            said += f". See {error.ctx.command_path if error.ctx else 'thalweg'} --help."
-        except MemoryError:
-            said = "that takes more memory than there is. Ask for less."
-        typer.echo(f"thalweg: {' '.join(said.split())}", err=True)
-        raise typer.Exit(2)
 
 
 app = typer.Typer(
