@@ -112,7 +112,11 @@ def test_groups_that_share_a_cell_make_its_trials_once(tmp_path):
     study = Study.from_toml(text)
     assert [[cell.p for cell in group] for group in study.groups] == [[25, 27, 28], [25, 25, 25]]
     assert len(study.cells) == 5
+    assert study.most == plan(study, 1).trials == 5 * 40
     assert run_study(study, tmp_path / "store").made == 5 * 40
+    now = tw.study.progress_of(Store.reading(tmp_path / "store"))
+    assert (now.made, now.most, now.work_left) == (5 * 40, 5 * 40, 0.0)
+    assert plan(study, 1, tmp_path / "store").stored == 5 * 40
     assert len(results(tmp_path / "store").table()) == 5
     assert len(results(tmp_path / "store").thresholds()) == 2
 

@@ -116,12 +116,11 @@ def plan(study: Study, workers: int, store: str | Path | None = None) -> Plan:
     if any(costs.seconds(cell) is None for cell in study.cells):
         timed += _time_some(study, costs)
     work, disk, trials, stored, longest = 0.0, 0.0, 0, 0, 0.0
-    for group in study.groups:
-        each = [costs.seconds(cell) or 0.0 for cell in group]
-        most = study.design.most(group)
-        here = min(sum(len(kept.done(cell)) for cell in group), most) if kept is not None else 0
+    for cells, most in study.distinct():
+        each = [costs.seconds(cell) or 0.0 for cell in cells]
+        here = min(sum(len(kept.done(cell)) for cell in cells), most) if kept is not None else 0
         mean = sum(each) / len(each)
-        chunks = max(len(group), most * mean / CHUNK_SECONDS)
+        chunks = max(len(cells), most * mean / CHUNK_SECONDS)
         disk += most * TRIAL.itemsize + chunks * (_HEADER + _BLOCK / 2)
         work, longest = work + (most - here) * mean, max(longest, *each, 0.0)
         trials, stored = trials + most, stored + here

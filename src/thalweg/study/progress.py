@@ -78,10 +78,9 @@ def progress_of(store: Store, costs: CostModel | None = None, since: float = 0.0
     """
     costs = costs or costs_of(store)
     made, most, work = 0, 0, 0.0
-    for group in store.study.groups:
-        wanted = store.study.design.most(group)
-        here = sum(len(store.done(cell)) for cell in group)
-        each = [seconds for cell in group if (seconds := costs.seconds(cell)) is not None]
+    for cells, wanted in store.study.distinct():
+        here = sum(len(store.done(cell)) for cell in cells)
+        each = [seconds for cell in cells if (seconds := costs.seconds(cell)) is not None]
         made, most = made + min(here, wanted), most + wanted
         work += max(wanted - here, 0) * (sum(each) / len(each) if each else math.nan)
     latest = max((entry.finished for entry in store.entries), default=0.0)

@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,15 @@ class Study:
     @property
     def most(self) -> int:
         """The most trials the study can need."""
-        return sum(self.design.most(group) for group in self.groups)
+        return sum(most for _, most in self.distinct())
+
+    def distinct(self) -> Iterator[tuple[tuple[Cell, ...], int]]:
+        """Yield the cells of each group that no group before it has, with the most trials they can need."""
+        seen = set[Cell]()
+        for group in self.groups:
+            if cells := tuple(cell for cell in group if cell not in seen):
+                yield cells, self.design.most(cells)
+                seen.update(cells)
 
     @classmethod
     def load(cls, path: str | Path) -> Study:
