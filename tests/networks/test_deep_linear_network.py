@@ -103,6 +103,15 @@ def test_files(tmp_path):
         tw.DeepLinearNetwork.load(tmp_path / "shallow.npz")
 
 
+def test_arrays_of_the_user_may_change_later():
+    """Layers that were equal are stored once."""
+    W = np.eye(2)
+    network = tw.DeepLinearNetwork([W, W.copy(), W])
+    W *= 5.0
+    assert (network.product() == np.eye(2)).all()
+    assert network.runs[0][1] == 3
+
+
 @pytest.mark.parametrize(
     ("layers", "repeats", "message"),
     [
@@ -174,7 +183,7 @@ def test_balanced_hidden_form_keeps_product_and_last_layer(depth, d, seed):
     again = form.network()
     assert again.depth == depth
     assert again.product() == pytest.approx(network.product(), rel=1e-9, abs=1e-9)
-    assert again.layers[-1] is V
+    assert (again.layers[-1] == V).all()
     balance = max((np.abs(D).max() for D, _ in tw.DeepLinearNetwork(again.layers[:-1]).invariants()), default=0.0)
     assert balance < 1e-12 * max(1.0, np.abs(form.H).max())
 

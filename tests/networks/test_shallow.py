@@ -143,6 +143,17 @@ def test_repr_counts_the_dominated_neurons():
     assert repr(network) == "ShallowNetwork(p=2, d=1, leaky_relu(0.25), dominated 1/2)"
 
 
+@pytest.mark.parametrize("build", [tw.ShallowNetwork, lambda W, a: tw.SmoothNetwork(W, a, "tanh")])
+def test_arrays_of_the_user_may_change_later(build):
+    """Otherwise the invariant would be that of other weights."""
+    W, a = np.ones((2, 3)), np.full(2, 2.0)
+    network = build(W, a)
+    W *= 5.0
+    a *= 5.0
+    assert (network.W == 1).all()
+    assert (network.a == 2).all()
+
+
 def test_compressed_files_are_refused_before_they_are_unpacked(tmp_path):
     """A few kilobytes can unpack to gigabytes; `save` compresses nothing."""
     small, bomb = tmp_path / "small.npz", tmp_path / "bomb.npz"

@@ -63,7 +63,7 @@ class DeepLinearNetwork:
     Parameters
     ----------
     layers : sequence of arrays
-        W_1 (the first to act) to W_L, W_l of shape (d_l, d_{l-1}).
+        W_1 (the first to act) to W_L, W_l of shape (d_l, d_{l-1}); copied.
     repeats : sequence of int, optional
         How many times in a row each of them stands, 1 if left out; only square ones can stand more than once.
 
@@ -231,7 +231,7 @@ def _runs(layers: Sequence[Any] | FloatArray, repeats: Sequence[int] | None) -> 
 
 def _layer(value: Any, k: int) -> FloatArray:
     owner, name = "DeepLinearNetwork", f"layers[{k}]"
-    W = check.real_array(owner, name, value, 2)
+    W = check.real_array(owner, name, value, 2, copy=True)
     if 0 in W.shape:
         raise check.fail(owner, name, "have at least one row and one column", f"shape {W.shape}")
     if (size := float(np.abs(W).max())) > _LARGEST:

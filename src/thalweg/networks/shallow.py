@@ -26,7 +26,7 @@ LARGEST = 1e70
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ShallowNetwork:
-    """A one-hidden-layer network h(x) = (1/p) sum_j a_j sigma(<w_j, x>).
+    """A one-hidden-layer network h(x) = (1/p) sum_j a_j sigma(<w_j, x>); its arrays are copied.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class ShallowNetwork:
         if self.invariant is None:
             invariant = a * a - squares
         else:
-            invariant = check.real_array(owner, "invariant", self.invariant, 1)
+            invariant = check.real_array(owner, "invariant", self.invariant, 1, copy=True)
             if invariant.shape != a.shape:
                 raise check.fail(owner, "invariant", f"have shape {a.shape}", f"shape {invariant.shape}")
             gap = np.abs(a * a - squares - invariant) - INVARIANT_SLACK * (a * a + squares)

@@ -14,9 +14,9 @@ SMALLEST = 1e-140
 
 
 def hidden_and_output(owner: str, W: Any, a: Any) -> tuple[FloatArray, FloatArray]:
-    """Return W (p, d) and a (p,) as arrays of float64, their squares too being float64."""
-    W = check.real_array(owner, "W", W, 2)
-    a = check.real_array(owner, "a", a, 1)
+    """Return copies of W (p, d) and a (p,) in float64, their squares too being float64."""
+    W = check.real_array(owner, "W", W, 2, copy=True)
+    a = check.real_array(owner, "a", a, 1, copy=True)
     if W.shape[0] == 0 or W.shape[1] == 0:
         raise check.fail(owner, "W", "have at least one neuron and one input", f"shape {W.shape}")
     if a.shape != W.shape[:1]:
