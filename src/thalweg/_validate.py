@@ -5,6 +5,7 @@ the user need not look for it.
 """
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,13 @@ def finite(owner: str, name: str, array: FloatArray) -> None:
 
 def positive_int(owner: str, name: str, value: Any) -> int:
     """Accept an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise fail(owner, name, "be an integer of at least 1", repr(value))
+    return integer(owner, name, value, 1)
+
+
+def integer(owner: str, name: str, value: Any, at_least: int = 0) -> int:
+    """Accept an integer from some lowest one on; true and false are none."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
+        raise fail(owner, name, f"be an integer of at least {at_least}", repr(value))
     return int(value)
 
 
@@ -81,7 +87,7 @@ def real(
     ]
     must = f"be a finite number, {' and '.join(bounds)}" if bounds else "be a finite number"
     try:
-        number = math.nan if isinstance(value, (str, bool)) else float(value)
+        number = math.nan if isinstance(value, (str, bool, np.bool_)) else float(value)
     except (TypeError, ValueError, OverflowError):
         raise fail(owner, name, must, repr(value)) from None
     if not (math.isfinite(number) and number > above and number >= at_least and number < below and number <= at_most):
@@ -139,8 +145,8 @@ def output_path(owner: str, path: str | Path) -> Path:
     """Refuse, before any work is done, a path that cannot be written."""
     path = Path(path)
     folder = path.parent
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike Path.is_dir, which raises for names that are too long
         raise fail(owner, "path", "lie in an existing folder", f"{str(path)!r}: no folder {str(folder)!r}")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise fail(owner, "path", "be a file name", f"the folder {str(path)!r}")
     return path

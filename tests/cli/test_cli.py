@@ -195,6 +195,26 @@ def test_what_the_command_line_does_not_know_is_refused_in_one_line(words, expec
     assert_refused(run(*words), expected, "--help")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        [*SMALL, "--out", "{long}.npz"],
+        [*SMALL, "--out", "{long}/run.npz"],
+        [*SMALL, "--report", "{long}.html"],
+        ["figure", "saddle", "--out", "{long}"],
+        ["figure", "--all", "--out", "{long}"],
+        ["figure", "convergence", "--store", "{long}"],
+        ["report", "{long}", "--out", "run.html"],
+        ["study", "status", "{long}"],
+    ],
+)
+def test_names_that_are_too_long_are_refused(words, tmp_path, monkeypatch):
+    """Of them, and of what is in folders that may not be searched, Path.exists and its kin raise OSError."""
+    monkeypatch.chdir(tmp_path)
+    assert_refused(run(*(word.format(long="x" * 300) for word in words)), "x" * 300)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("words", "verb"), [([], "flow"), (["study"], "resume")])
 def test_the_help_is_printed_line_by_line_where_nothing_is_asked_for(words, verb):
     lines = [line.split() for line in run(*words).output.splitlines()]

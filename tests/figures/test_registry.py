@@ -77,6 +77,7 @@ def test_nothing_is_written_unless_everything_is_ready(tmp_path, monkeypatch):
         ({"name": "saddle", "seed": -1}, "'seed'"),
         ({"name": "saddle", "seed": None}, "integer of at least 0. Got None"),
         ({"name": "saddle", "seed": np.random.SeedSequence(1)}, "integer of at least 0"),
+        ({"name": "saddle", "seed": True}, "integer of at least 0. Got True"),
         ({"name": "saddle", "workers": 0}, "'workers'"),
         ({"name": "saddle", "store": Path(__file__)}, "be a folder"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shlex
 import sys
 import tempfile
@@ -30,7 +31,7 @@ def writable(option: str, path: Path | None) -> None:
     """Refuse an output path before anything is computed; the option is named in the message."""
     if path is None:
         return
-    if path.is_dir() or not path.parent.is_dir():
+    if os.path.isdir(path) or not os.path.isdir(path.parent):
         raise InputError(f"{option} must be a file in an existing folder. Got {str(path)!r}.")
     try:
         with tempfile.TemporaryFile(dir=path.parent):  # permission bits do not tell the whole truth
@@ -42,7 +43,7 @@ def writable(option: str, path: Path | None) -> None:
 @contextmanager
 def folder_for(option: str, folder: Path) -> Iterator[None]:
     """Make a folder, with those it is in, for what is written within; it goes again if nothing was."""
-    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    made = [each for each in (folder, *folder.parents) if not os.path.exists(each)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

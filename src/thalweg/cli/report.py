@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,7 +62,7 @@ def report(
 
 def _load(path: Path) -> Reported:
     """Read a run or a study, of whatever kind it is."""
-    if path.is_dir():
+    if os.path.isdir(path):
         from ..study import results
 
         return results(path)

@@ -225,8 +225,7 @@ def plateau_law(
         raise check.fail(owner, "scales", f"have one entry per trajectory, {len(trajectories)}", f"{len(scales)}")
     if len(np.unique(scales)) < 2:
         raise check.fail(owner, "scales", "hold at least two different scales", f"{len(np.unique(scales))}")
-    if isinstance(which, bool) or not isinstance(which, int | np.integer) or which < 0:
-        raise check.fail(owner, "which", "be an integer of at least 0", repr(which))
+    check.integer(owner, "which", which)
     lengths = np.empty(len(scales))
     for k, traj in enumerate(trajectories):
         require_trajectory(owner, f"trajectories[{k}]", traj)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -86,10 +87,9 @@ class Work:
     progress: Progress = lambda share, text: None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.seed, int) or self.seed < 0:  # nothing else can be written into a command
-            raise check.fail("figure", "seed", "be an integer of at least 0", self.seed)
+        check.integer("figure", "seed", self.seed)  # nothing else can be written into a command
         check.positive_int("figure", "workers", self.workers)
-        if self.store is not None and self.store.exists() and not self.store.is_dir():
+        if self.store is not None and os.path.exists(self.store) and not os.path.isdir(self.store):
             raise check.fail("figure", "store", "be a folder, or a new one", repr(str(self.store)))
 
 

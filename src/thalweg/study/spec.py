@@ -128,9 +128,7 @@ class Study:
         title = tables.word("study", "name")
         if not title.isprintable():  # it stands in scripts and print-outs
             raise check.fail(name, "study.name", "have no control characters", repr(title))
-        seed = tables.get("trials", "seed")
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise check.fail(name, "trials.seed", "be an integer of at least 0", repr(seed))
+        seed = check.integer(name, "trials.seed", tables.get("trials", "seed"))
         design = _design(tables)
         groups = _groups(tables)
         tables.all_used()

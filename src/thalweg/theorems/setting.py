@@ -54,8 +54,7 @@ class ShallowSetting:
         check.one_of(owner, "init", self.init, INITS)
         if self.draws is not None:
             check.positive_int(owner, "draws", self.draws)
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
-            raise check.fail(owner, "seed", "be a non-negative int", repr(self.seed))
+        check.integer(owner, "seed", self.seed)
         if isinstance(self.law, str):
             check.one_of(owner, "law", self.law, ("sphere", "orthogonal"))
         elif self.law is not None and not callable(self.law):
