@@ -25,12 +25,11 @@ from .enclosure import Enclosure, Kernel, enclose
 from .extended import UNIT, Real
 from .replay_pull import Pull
 from .replay_tube import Tube, rounding, snap
+from .slabs import MOST_SLABS
 
 _DOUBLE = 2.0**-53
 # Angles |X| T beyond this would need hyperbolic functions of numbers no certificate has.
 _LARGEST_ANGLE = 50
-# No certificate has more slabs; each costs an eigenvalue problem.
-_MOST_SLABS = 64
 
 
 def verify(certificate: Certificate, *, exact: bool = False) -> bool:
@@ -191,7 +190,7 @@ def _snapped(state: Enclosure, network: ShallowNetwork, kernel: Kernel, live: np
 def _nearby_pull(claim: _Claim, state: Enclosure, kernel: Kernel, live: np.ndarray, exact: bool) -> Real:
     """Return the pull of the last slab, which holds all along, if the slabs exhaust the residual; 0 if they do not."""
     budgets, pulls, shares = (claim.witness.get(key, np.zeros(0)) for key in ("budgets", "pulls", "shares"))
-    if budgets.ndim != 1 or budgets.size > _MOST_SLABS or not budgets.shape == pulls.shape == shares.shape:
+    if budgets.ndim != 1 or budgets.size > MOST_SLABS or not budgets.shape == pulls.shape == shares.shape:
         return Real(0)
     steps = np.diff(budgets.astype(Real), prepend=Real(0))
     tube = Tube(state, kernel, live)
