@@ -28,7 +28,7 @@ from .tube import Surroundings, Tube
 STEP = 1 / 16
 # A march passes the budget R/lambda_min(H); where the pull there is below this share, it hardly ever succeeds.
 PROMISING = 0.15
-# Even with a constant pull the residual would not be exhausted by more slabs than this; each costs an eigenvalue problem.
+# Even with a constant pull more slabs than this would not exhaust the residual; each costs an eigenvalue problem.
 MOST_SLABS = 64
 
 
