@@ -7,7 +7,6 @@ from the same starts on the same data tell which.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -220,7 +219,7 @@ def _agreement(table: Table) -> str:
         f"{their_won.sum()} of the {their_made.sum()} published ones. Fisher's exact test at each size has a smallest "
         f"p-value of {p_values.min():.2g}, that of Cochran, Mantel and Haenszel over all of them one of "
         f"{combined_p_value(won, made, their_won, their_made):.2g}. From all published trials, "
-        f"{_where(threshold_of(table, PUBLISHED, PUBLISHED_D))}."
+        f"{_where(threshold_of(table, PUBLISHED, PUBLISHED_D), n.max())}."
     )
 
 
@@ -233,12 +232,12 @@ def _words(rows: Table, label: str, found: Threshold) -> str:
             f", among them {rows['rescued'].sum()} of the {rows['failed'].sum()} that the published number of steps "
             "leaves unsolved"
         )
-    return f"{said}, {_where(found)}"
+    return f"{said}, {_where(found, rows['n'].max())}"
 
 
-def _where(found: Threshold) -> str:
-    """Say where half of the trials converge."""
-    if found.estimate == math.inf:
+def _where(found: Threshold, largest: int) -> str:
+    """Say where half of the trials converge, unless that is beyond the largest size tried."""
+    if found.estimate > largest:
         return f"threshold N beyond the sizes tried, above {found.low:.0f}"
     return f"threshold N = {found.estimate:.0f} [{found.low:.0f}, {found.high:.0f}]"
 
