@@ -1,5 +1,7 @@
 """What README and documentation show is run as it stands."""
 
+import inspect
+import pkgutil
 import re
 import subprocess
 import sys
@@ -71,6 +73,24 @@ def test_every_theorem_has_a_page_with_a_picture():
 def test_every_public_name_is_in_the_reference():
     reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert set(tw.__all__) <= set(re.findall(r"^::: thalweg\.(\w+)", reference, re.MULTILINE))
+
+
+def test_every_name_of_the_reference_has_an_example():
+    for name in ("torch", "lightning", "jax"):
+        pytest.importorskip(f"thalweg.adapters.{name}", exc_type=ImportError)
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    without = []
+    for name in re.findall(r"^::: ([\w.]+)", reference, re.MULTILINE):
+        found = pkgutil.resolve_name(name)
+        if inspect.ismodule(found):
+            exported = getattr(found, "__all__", None) or vars(found)
+            own = [getattr(found, each) for each in exported if not each.startswith("_")]
+            own = [each for each in own if getattr(each, "__module__", "").startswith(name)]
+        else:
+            own = [found]
+        documented = [each for each in own if inspect.isclass(each) or inspect.isfunction(each)]
+        without += [f"{name}: {each.__qualname__}" for each in documented if ">>>" not in (each.__doc__ or "")]
+    assert not without
 
 
 def test_tables_of_benchmarks_are_those_of_the_recorded_results():

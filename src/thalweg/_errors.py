@@ -16,7 +16,20 @@ class InputError(ValueError):
 
 
 class MissingExtraError(ImportError):
-    """A feature needs an optional dependency; the message names the extra to install."""
+    """A feature needs an optional dependency; the message names the extra to install.
+
+    Examples
+    --------
+    >>> from unittest.mock import patch
+    >>> import thalweg as tw
+    >>> traj = tw.flow(*tw.init.counterexample(), t_end=1.0)
+    >>> with patch.dict("sys.modules", pandas=None):  # as if it were not installed
+    ...     try:
+    ...         traj.to_pandas()
+    ...     except tw.MissingExtraError as error:
+    ...         print(error)
+    pandas is not installed. Install it with: pip install 'thalweg[data]'
+    """
 
 
 def missing_extra(package: str, extra: str) -> MissingExtraError:

@@ -14,7 +14,14 @@ _FEW = 2
 
 @dataclass(frozen=True)
 class Change:
-    """One layer: its name, what was done to it, and why."""
+    """One layer: its name, what was done to it, and why.
+
+    Examples
+    --------
+    >>> from thalweg.adapters.report import Change
+    >>> Change("blocks.0.conv2", "weight", "last layer of a branch")
+    Change(name='blocks.0.conv2', what='weight', why='last layer of a branch')
+    """
 
     name: str
     what: str

@@ -41,6 +41,14 @@ class LossAudit:
     balance_drift : float or None
         Of networks with a homogeneous activation of degree k: largest change of k a_j^2 - |w_j|^2, relative to
         a_j^2 + |w_j|^2 at the start.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> data, start = tw.data.sphere(6, 20, seed=1), tw.init.dominated(20, 8, seed=2)
+    >>> audit = tw.flow(tw.SmoothNetwork.of(start, "tanh"), data, t_end=5.0).audit
+    >>> audit.largest_loss_increase, audit.energy_drift < 1e-6, audit.kinks
+    (0.0, True, ())
     """
 
     largest_loss_increase: float

@@ -121,6 +121,14 @@ class PLState(NamedTuple):
         See `thalweg.adapters.monitor`; NaN before there is a second loss.
     seen : int scalar
         Steps seen.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from thalweg.adapters.jax import watch
+    >>> state = watch(0.1).init(jnp.ones(3))
+    >>> type(state).__name__, int(state.seen)
+    ('PLState', 0)
     """
 
     time: Array

@@ -22,6 +22,15 @@ class Probe:
         Smallest eigenvalue of the Hessian.
     steps : float
         Steps in which a deviation along its direction grows e-fold at the present step size; infinite at a minimum.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from thalweg.adapters.torch import probe
+    >>> w = torch.zeros(2, requires_grad=True)
+    >>> found = probe(lambda: w[0] ** 2 + 0.5 * w[1] ** 2, [w], step_size=0.1)
+    >>> round(found.curvature, 6), found.steps
+    (1.0, inf)
     """
 
     curvature: float
