@@ -23,21 +23,18 @@ import numpy as np
 from numba import njit
 
 from .._typing import FloatArray, IntArray, ModeArray
+from .sliding_set import add_held, add_scaled, dot, enter, hold_still, leave, link, place_of, project
 
 ACTIVE, INACTIVE, SLIDING, DEPENDENT, UNKNOWN = 1, -1, 0, 2, 3
 DONE, TOO_MANY_EVENTS, CYCLING = 0, 1, 2
 
 # Relative tolerances: velocities (forces are held to the same, divided by K_ii: both decide the same question, and must
-# not differ), the width at which the bounds of a force have met, the Schur complement below which an input counts as a
-# combination of the sliding ones, and the height at which a pair counts as at its kink. Looser values took wrong
-# branches.
+# not differ), the width at which the bounds of a force have met, and the height at which a pair counts as at its kink.
+# Looser values took wrong branches.
 VELOCITY_TOLERANCE = 1e-11
 ROUNDING = 4e-15
 WIDTH_TOLERANCE = 1e-8
-SCHUR_TOLERANCE = 1e-10
 HEIGHT_TOLERANCE = 1e-13
-
-_FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
 class Room(NamedTuple):
@@ -133,118 +130,6 @@ def exit_time(c0, c1, tolerance):
     if c1 >= 0.0:
         return math.inf
     return -c0 / c1 if c0 > tolerance else 0.0
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def dot(x, y):
-    """Inner product of two short rows."""
-    total = 0.0
-    for k in range(x.shape[0]):
-        total += x[k] * y[k]
-    return total
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def add_scaled(x, scale, y):
-    """x += scale * y."""
-    for k in range(x.shape[0]):
-        x[k] += scale * y[k]
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def project(rows, chosen, count, line, out):
-    """out[:, k] = coefficients of <rows[chosen[k]], line(tau)>; line is (2, m). Explicit loops: no array views."""
-    for k in range(count):
-        i = chosen[k]
-        constant, linear = 0.0, 0.0
-        for q in range(rows.shape[1]):
-            constant += rows[i, q] * line[0, q]
-            linear += rows[i, q] * line[1, q]
-        out[0, k], out[1, k] = constant, linear
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def link(rows, who, members, count, links):
-    """Inner products of one input with those of the sliding set."""
-    for k in range(count):
-        i = members[k]
-        total = 0.0
-        for q in range(rows.shape[1]):
-            total += rows[i, q] * rows[who, q]
-        links[k] = total
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def hold_still(inverse, pull, count, hold):
-    """Forces of the sliding pairs, hold = -K_SS^-1 pull, where pull is the drive on them."""
-    for k in range(count):
-        constant, linear = 0.0, 0.0
-        for i in range(count):
-            constant -= inverse[k, i] * pull[0, i]
-            linear -= inverse[k, i] * pull[1, i]
-        hold[0, k], hold[1, k] = constant, linear
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def add_held(rows, drive, members, hold, count, total):
-    """total = drive with the forces of the sliding pairs."""
-    for q in range(rows.shape[1]):
-        total[0, q], total[1, q] = drive[0, q], drive[1, q]
-    for k in range(count):
-        i, constant, linear = members[k], hold[0, k], hold[1, k]
-        for q in range(rows.shape[1]):
-            total[0, q] += constant * rows[i, q]
-            total[1, q] += linear * rows[i, q]
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def enter(inverse, count, links, corner):
-    """Grow the inverse of K_SS by one member; False if its input depends on the others."""
-    schur = corner
-    for i in range(count):
-        total = 0.0
-        for k in range(count):
-            total += inverse[i, k] * links[k]
-        inverse[count, i] = total
-        schur -= total * links[i]
-    if schur <= SCHUR_TOLERANCE * corner:
-        return False
-    for i in range(count):
-        scale = inverse[count, i] / schur
-        for k in range(count):
-            inverse[i, k] += scale * inverse[count, k]
-        inverse[i, count] = -scale
-    for i in range(count):
-        inverse[count, i] = inverse[i, count]
-    inverse[count, count] = 1.0 / schur
-    return True
-
-
-@njit(cache=True, nogil=True, error_model="numpy")  # of nearly parallel inputs: NaN, and the step is refused
-def leave(inverse, count, members, place):
-    """Shrink the inverse of K_SS by the member at `place`; the last member takes its place."""
-    for i in range(count):
-        if i != place:
-            scale = inverse[i, place] / inverse[place, place]
-            for k in range(count):
-                inverse[i, k] -= scale * inverse[place, k]
-    last = count - 1
-    if place != last:
-        for k in range(last):
-            inverse[place, k] = inverse[last, k]
-        for k in range(last):
-            inverse[k, place] = inverse[k, last]
-        inverse[place, place] = inverse[last, last]
-        members[place] = members[last]
-
-
-@njit(cache=True, nogil=True)
-def place_of(member, members, count):
-    """Position of a sliding member in the list, or -1."""
-    for k in range(count):
-        if members[k] == member:
-            return k
-    return -1
 
 
 @njit(cache=True, nogil=True)

@@ -15,7 +15,8 @@ import math
 import numpy as np
 from numba import njit
 
-from .events import ACTIVE, DONE, INACTIVE, SLIDING, add_scaled, dot, make_room, run_neuron
+from .events import ACTIVE, DONE, INACTIVE, SLIDING, make_room, run_neuron
+from .sliding_set import add_scaled, dot
 
 # A pair is tracked through a step if its velocity, taken so many times over, could bring it to its kink, or if it
 # lies within so many times the neuron's root mean square move. Too few costs repeats, too many costs work: the
