@@ -55,6 +55,15 @@ def test_the_table_has_the_rows_of_the_contract(done):
     assert text[3].startswith("threshold")
 
 
+def test_thresholds_name_what_tells_their_groups_apart(spec, tmp_path):
+    spec.write_text(SPEC.replace("p = [30]", 'p = [19, 21, "coverage(0.05)"]\nslope = [0, 0.1]'))
+    assert run("study", "run", spec, "--store", tmp_path / "store").exit_code == 0
+    lines = [line for line in run("study", "table", tmp_path / "store").stdout.splitlines() if "threshold" in line]
+    widths = ("p = 19", "p = 21", "p = 21 to 24")
+    expected = [f"({width}, slope {slope})" for slope in ("0.0", "0.1") for width in widths]
+    assert [line[line.index("(") : line.index(")") + 1] for line in lines] == expected
+
+
 def test_the_table_writes_parquet(done, tmp_path):
     duckdb = pytest.importorskip("duckdb")
     result = run("study", "table", done, "--parquet", tmp_path / "trials.parquet")

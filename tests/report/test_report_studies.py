@@ -55,8 +55,8 @@ def test_the_phase_diagram_has_shares_and_exact_intervals(store, tmp_path):
 def test_thresholds_outcomes_and_costs_add_up(store, tmp_path):
     page, found = page_of(store, tmp_path), tw.study.results(store)
     thresholds = {row[0]: row[1:] for row in page.tables["Thresholds"][1:]}
-    for first, own in found.thresholds():
-        row = thresholds[f"d = {first.d}"]
+    for cells, own in found.thresholds():
+        row = thresholds[f"d = {cells[0].d}"]
         assert float(row[0].replace("infinite", "inf")) == pytest.approx(own.estimate, rel=1e-3)
         assert int(row[4]) == 24
     outcomes = page.tables["Outcomes"]
@@ -109,3 +109,10 @@ def test_groups_are_told_apart_by_what_differs(tmp_path):
     expected = [f"d = {d}, {method}" for method in ("descend", "flow") for d in (10, 20)]
     assert list(page.lines("Phase diagram")) == list(page.lines("Cost")) == expected
     assert "<dd>p = 16 to 18, step size 1.0" in page.text
+
+
+def test_thresholds_of_groups_that_share_their_first_cell_are_told_apart(tmp_path):
+    shared = SPEC.replace("d = [10, 20]", "d = 10").replace("p = [30]", 'p = [19, "coverage(0.05)"]')
+    tw.study.run_study(tw.study.Study.from_toml(shared), tmp_path / "store", tw.study.serial())
+    rows = page_of(tmp_path / "store", tmp_path).tables["Thresholds"][1:]
+    assert [row[0] for row in rows] == ["p = 19", "p = 19 to 24"]

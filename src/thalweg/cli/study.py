@@ -108,6 +108,7 @@ def table(
       thalweg study table results --parquet trials.parquet
     """
     from ..study import results
+    from ..study.labels import labels
 
     found = results(folder)
     if parquet is not None:
@@ -127,10 +128,12 @@ def table(
     typer.echo("  ".join(f"{name:>9}" for name in varied + columns))
     for row in rows:
         typer.echo("  ".join(f"{_cell(row[name]):>9}" for name in varied + columns))
-    for first, threshold in found.thresholds():
+    groups = found.store.study.groups
+    names = dict(zip(groups, labels(groups)[0], strict=True)) if len(groups) > 1 else {}
+    for group, threshold in found.thresholds():
         ends = f"95 % from {threshold.low:.5g} to {threshold.high:.5g}, {threshold.trials} trials"
-        same = " ".join(f"{key} {_cell(getattr(first, key))}" for key in ["d", *varied])
-        say("threshold", f"n = {threshold.estimate:.5g} for half ({same}); {ends}")
+        own = f" ({names[group]})" if names else ""
+        say("threshold", f"n = {threshold.estimate:.5g} for half{own}; {ends}")
     if parquet is not None:
         say("saved", str(parquet))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .content import Section, Table, Text, duration, number
@@ -12,10 +11,8 @@ from .trial_charts import Group, study_charts
 
 if TYPE_CHECKING:
     from ..stats import Threshold
-    from ..study import Cell, Progress, Results
+    from ..study import Progress, Results
 
-# What cells may differ in besides n, d, p and the method.
-_AXES = ("step_size", "precision", "law", "init", "scale", "slope", "covered")
 _FEW = "a search makes few trials in each cell: read the thresholds"
 _AGAIN = "thalweg study run study.toml --store results"
 
@@ -46,12 +43,13 @@ def study_section(found: Results) -> Section:
 
 def _facts(found: Results, now: Progress, complete: bool) -> tuple[Fact, ...]:
     from ..study.designs import Search
+    from ..study.labels import labels
 
     store, study = found.store, found.store.study
     busy = sum(entry.seconds for entry in store.entries)
     facts = [
         Fact("seed", str(study.seed), "of all trials: with the specification it fixes every bit"),
-        Fact("cells", _labels(study.groups)[1], f"n from {study.cells[0].n} to {study.cells[-1].n}"),
+        Fact("cells", labels(study.groups)[1], f"n from {study.cells[0].n} to {study.cells[-1].n}"),
         Fact("design", repr(study.design), _FEW if isinstance(study.design, Search) else ""),
         Fact("computing", duration(busy), f"on one core, in {len(store.entries)} chunks"),
         Fact("disk", f"{sum(entry.bytes for entry in store.entries) / 1e6:.3g} MB", "of results"),
@@ -65,6 +63,7 @@ def _facts(found: Results, now: Progress, complete: bool) -> tuple[Fact, ...]:
 
 def _groups(found: Results) -> list[Group]:
     from ..study import Cell
+    from ..study.labels import labels
 
     fields = [field.name for field in dataclasses.fields(Cell)]
     rows = {Cell(**{name: row[name] for name in fields}): row for row in found.table()}
@@ -73,39 +72,20 @@ def _groups(found: Results) -> list[Group]:
         seconds, count = timed.setdefault(entry.cell, [0.0, 0.0])
         timed[entry.cell] = [seconds + entry.seconds, count + entry.count]
     study = found.store.study
-    labels, _ = _labels(study.groups)
+    names, _ = labels(study.groups)
     return [
         Group(
-            label,
+            name,
             [rows[cell] for cell in group if cell in rows],
             {cell.n: timed[cell.key][0] / timed[cell.key][1] for cell in group if cell.key in timed},
         )
-        for label, group in zip(labels, study.groups, strict=True)
+        for name, group in zip(names, study.groups, strict=True)
     ]
 
 
-def _labels(groups: Sequence[tuple[Cell, ...]]) -> tuple[list[str], str]:
-    """Return what tells each group from the others, and what all have in common."""
-    described = [_described(group) for group in groups]
-    columns = list(zip(*described, strict=True))
-    varied = [k for k, words in enumerate(columns) if len(set(words) - {""}) > 1]
-    common = ", ".join(words[0] for k, words in enumerate(columns) if k not in varied and words[0])
-    labels = [", ".join(words[k] for k in varied if words[k]) for words in described]
-    return labels if varied else [common], common
-
-
-def _described(group: tuple[Cell, ...]) -> list[str]:
-    first, last = group[0], group[-1]
-    inputs = "d = n" if first.law == "orthogonal" else f"d = {first.d}"
-    width = f"p = {first.p}" if first.p == last.p else f"p = {first.p} to {last.p}"
-    others = [(name, getattr(first, name)) for name in _AXES]
-    words = ["" if value is None else f"{name.replace('_', ' ')} {value}" for name, value in others]
-    return [inputs, width, first.method, *words]
-
-
 def _thresholds(found: Results, groups: list[Group]) -> Table:
-    labels = {cells[0]: group.label for cells, group in zip(found.store.study.groups, groups, strict=True)}
-    rows = tuple((labels[first], *_threshold(each)) for first, each in found.thresholds())
+    names = {cells: group.label for cells, group in zip(found.store.study.groups, groups, strict=True)}
+    rows = tuple((names[cells], *_threshold(each)) for cells, each in found.thresholds())
     lead = "The number of samples at which half of the trials succeed, with its 95 % profile-likelihood interval."
     return Table("Thresholds", ("cells", "n for half", "from", "to", "steepness", "trials"), rows, lead)
 

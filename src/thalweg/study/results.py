@@ -75,7 +75,7 @@ class Results:
     >>> found = tw.study.results(folder)
     >>> [(row["n"], row["successes"], row["trials"]) for row in found.table()]
     [(5, 3, 3), (10, 3, 3)]
-    >>> ((first, threshold),) = found.thresholds()
+    >>> ((cells, threshold),) = found.thresholds()
     >>> threshold.low > 5, threshold.high
     (True, inf)
     """
@@ -104,14 +104,14 @@ class Results:
                 rows.append(_columns(cell) | made)
         return rows
 
-    def thresholds(self, confidence: float = 0.95) -> list[tuple[Cell, Threshold]]:
-        """Return the threshold in n of every group of two sizes or more, with the first cell of the group."""
+    def thresholds(self, confidence: float = 0.95) -> list[tuple[tuple[Cell, ...], Threshold]]:
+        """Return the threshold in n of every group of cells with two sizes or more, beside the group."""
         found = []
         for group in self.store.study.groups:
             trials = [self.store.trials(cell)["success"] for cell in group]
             made, successes = [len(each) for each in trials], [int(each.sum()) for each in trials]
             if len(group) > 1 and any(made):
-                found.append((group[0], threshold([cell.n for cell in group], made, successes, confidence)))
+                found.append((group, threshold([cell.n for cell in group], made, successes, confidence)))
         return found
 
     def to_pandas(self) -> DataFrame:
