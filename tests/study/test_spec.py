@@ -117,6 +117,7 @@ def test_ranges_levels_and_orthogonal_data():
         ('loss_below = "1/(2n)"', "loss_below = -1.0", ["'success.loss_below'", "-1"]),
         ("[success]", '[design]\nkind = "random"\n[success]', ["'design.kind'", "random"]),
         ("[success]", '[design]\nkind = "threshold"\n[success]', ["'design.trials'", "given"]),
+        ("[success]", '[design]\nkind = "threshold"\ntrials = 9\n[success]', ["'trials.repetitions'", "left out"]),
         ("[success]", '[design]\nkind = "precision"\n[success]', ["'design.width'", "given"]),
         ("[success]", '[design]\nkind = "precision"\nwidth = 2.0\n[success]', ["'design.width'", "2"]),
         ("[success]", "[design]\nbatch = 4\n[success]", ["'design.batch'", "left out"]),
@@ -139,6 +140,7 @@ def test_bad_specifications_are_refused_in_one_line_that_names_the_key(old, new,
     message = str(caught.value)
     assert "\n" not in message
     assert "spec.toml" in message
+    assert ("not TOML" in message) == (words == ["not TOML"])
     for word in words:
         assert re.search(re.escape(word), message), message
 

@@ -122,9 +122,10 @@ class Study:
     def from_toml(cls, text: str, name: str = "the specification") -> Study:
         """Read a specification from a text; `name` is what messages call it."""
         try:
-            tables = _Tables(name, tomllib.loads(text))
+            sections = tomllib.loads(text)
         except (ValueError, RecursionError) as error:  # of numbers and nesting without end too
             raise InputError(f"{name!r} is not TOML: {reason(error)}.") from None
+        tables = _Tables(name, sections)
         title = tables.word("study", "name")
         if not title.isprintable():  # it stands in scripts and print-outs
             raise check.fail(name, "study.name", "have no control characters", repr(title))
@@ -225,17 +226,19 @@ class _Tables:
 def _design(tables: _Tables) -> Design:
     kind = check.one_of(tables.owner, "design.kind", tables.get("design", "kind"), ("grid", "precision", "threshold"))
     if kind == "grid":
-        _left_out(tables, kind, "trials", "batch", "width")
+        _left_out(tables, kind, "design", "trials", "batch", "width")
         return Grid(_count(tables, "trials", "repetitions", "for a grid"))
     why = f"for a design of kind {kind!r}"
     batch = 10 if tables.get("design", "batch") is None else tables.count("design", "batch")
     if kind == "precision":
-        _left_out(tables, kind, "trials")
+        _left_out(tables, kind, "design", "trials")
         tables.given("design", "width", why)
         width = tables.number("design", "width", above=0.0, below=1.0)
         return Precise(width, batch, _count(tables, "trials", "repetitions", why))
-    _left_out(tables, kind, "width")
-    return Search(_count(tables, "design", "trials", why), batch)
+    _left_out(tables, kind, "design", "width")
+    trials = _count(tables, "design", "trials", why)
+    _left_out(tables, kind, "trials", "repetitions")
+    return Search(trials, batch)
 
 
 def _count(tables: _Tables, section: str, key: str, why: str) -> int:
@@ -243,10 +246,11 @@ def _count(tables: _Tables, section: str, key: str, why: str) -> int:
     return tables.count(section, key)
 
 
-def _left_out(tables: _Tables, kind: str, *keys: str) -> None:
+def _left_out(tables: _Tables, kind: str, section: str, *keys: str) -> None:
     for key in keys:
-        if (value := tables.get("design", key)) is not None:
-            raise check.fail(tables.owner, f"design.{key}", f"be left out for a design of kind {kind!r}", repr(value))
+        if (value := tables.get(section, key)) is not None:
+            must = f"be left out for a design of kind {kind!r}"
+            raise check.fail(tables.owner, f"{section}.{key}", must, repr(value))
 
 
 def _groups(tables: _Tables) -> tuple[tuple[Cell, ...], ...]:
