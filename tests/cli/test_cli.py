@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import thalweg as tw
@@ -221,11 +222,26 @@ def test_the_help_is_printed_line_by_line_where_nothing_is_asked_for(words, verb
     assert [words[0] for words in lines if words].count(verb) == 1
 
 
-def test_help_has_examples_and_the_version_is_known():
-    for verb in ("demo", "flow", "doctor"):
-        text = run(verb, "--help").stdout
-        assert "Examples:" in text
-        assert f"thalweg {verb}" in text
+def commands(group, words=()):
+    """Yield the words of every command, and its command, those of groups included."""
+    for name, command in group.commands.items():
+        yield (*words, name), command
+        if hasattr(command, "commands"):
+            yield from commands(command, (*words, name))
+
+
+def test_every_command_has_examples_and_json():
+    found = dict(commands(typer.main.get_command(app)))
+    assert len(found) > 12
+    assert "thalweg flow" in run("--help").stdout
+    for words, command in found.items():
+        text = run(*words, "--help").stdout
+        assert "Example" in text
+        assert text.count(f"thalweg {' '.join(words)} ") >= 2  # the usage, and an example
+        assert hasattr(command, "commands") or "--json" in text
+
+
+def test_the_version_is_known():
     assert run("--version").stdout == f"thalweg {tw.__version__}\n"
 
 

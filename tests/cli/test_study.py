@@ -64,6 +64,15 @@ def test_thresholds_name_what_tells_their_groups_apart(spec, tmp_path):
     assert [line[line.index("(") : line.index(")") + 1] for line in lines] == expected
 
 
+def test_a_threshold_beyond_the_sizes_tried_is_given_no_number(spec, tmp_path):
+    for sizes, where in (("[3, 4]", "beyond"), ("[900, 1000]", "below")):
+        store = tmp_path / where
+        spec.write_text(SPEC.replace("[20, 40]", sizes))
+        assert run("study", "run", spec, "--store", store).exit_code == 0
+        last = run("study", "table", store).stdout.splitlines()[-1]
+        assert f"half of the trials succeed {where} the sizes tried; 95 % from" in last
+
+
 def test_the_table_writes_parquet(done, tmp_path):
     duckdb = pytest.importorskip("duckdb")
     result = run("study", "table", done, "--parquet", tmp_path / "trials.parquet")
@@ -122,8 +131,10 @@ def test_an_array_from_export_to_table(done, spec, tmp_path):
     result = run("study", "export-array", spec, "--store", store, "--jobs", 2)
     assert result.exit_code == 0, result.output
     assert "sbatch" in result.stdout
-    for job in (0, 1):
-        assert run("study", "array-task", store, job).exit_code == 0
+    again = run("study", "export-array", spec, "--store", store, "--jobs", 2, "--json")
+    assert json.loads(again.stdout)["saved"] == [str(store / "array" / "submit.sh")]
+    assert run("study", "array-task", store, 0).exit_code == 0
+    assert json.loads(run("study", "array-task", store, 1, "--json").stdout) == {"made": 6, "problems": []}
     assert "No trials yet." in run("study", "table", store).stdout
     status = run("study", "status", store).stdout
     assert "inbox      2 files with results" in status
@@ -161,8 +172,3 @@ def test_bad_input_is_refused_in_one_line(words, expected, spec, tmp_path):
     assert_refused(run("study", *(word.format(spec=spec, tmp=tmp_path) for word in words)), *expected)
     spec.write_text(SPEC.replace("n = [20, 40]", "n = [0]"))
     assert_refused(run("study", "run", spec, "--store", tmp_path / "s"), "'grid.n'", "0")
-
-
-def test_help_has_examples():
-    for verb in ("run", "resume", "status", "table", "plan", "export-array"):
-        assert f"thalweg study {verb}" in run("study", verb, "--help").stdout

@@ -96,7 +96,21 @@ def _thalweg(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """The exact gradient flow of neural networks, with its curvature."""
+    """The exact gradient flow of neural networks, with its curvature.
+
+    Examples:
+
+      thalweg demo
+
+      thalweg check genes.csv --target relapse --width 60
+
+      thalweg flow --data genes.csv --target relapse --width 60 --out run.npz --report run.html
+
+      thalweg certify run.npz
+
+    Every command has a --help with examples, and takes --json. Exit codes: 0 done, 1 ran but the answer is no, 2 bad
+    input.
+    """
 
 
 def main() -> None:

@@ -17,7 +17,17 @@ from ._output import JsonOption, print_json, say
 if TYPE_CHECKING:
     from ..study import Crew, Progress, Study
 
-study = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run many trials over a grid or a design.")
+_HELP = """Run many trials over a grid or a design.
+
+Examples:
+
+  thalweg study plan threshold.toml --workers 8
+
+  thalweg study run threshold.toml --store results --workers 8
+
+  thalweg study table results
+"""
+study = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=_HELP)
 
 Spec = Annotated[Path, typer.Argument(metavar="SPEC.toml", help="The specification.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The store.")]
@@ -133,7 +143,7 @@ def table(
     for group, threshold in found.thresholds():
         ends = f"95 % from {threshold.low:.5g} to {threshold.high:.5g}, {threshold.trials} trials"
         own = f" ({names[group]})" if names else ""
-        say("threshold", f"n = {threshold.estimate:.5g} for half{own}; {ends}")
+        say("threshold", f"{_half(threshold.estimate)}{own}; {ends}")
     if parquet is not None:
         say("saved", str(parquet))
 
@@ -161,7 +171,7 @@ def plan(
         print_json(dataclasses.asdict(found))
         return
     say("trials", f"at most {found.trials}, {found.stored} of them in the store")
-    say("wall time", f"{_duration(3600 * found.wall_hours)} with {workers} workers")
+    say("wall time", f"{_duration(3600 * found.wall_hours)} with {workers} worker{'s' if workers > 1 else ''}")
     say("core-hours", f"{found.core_hours:.3g}; the longest trial takes {_duration(found.longest_trial)}")
     say("memory", f"{found.memory / 1e9:.2g} GB for each worker")
     say("disk", f"{found.disk / 1e6:.3g} MB")
@@ -170,7 +180,10 @@ def plan(
 
 @study.command(name="export-array")
 def export_array(
-    spec: Spec, store: StoreOption, jobs: Annotated[int, typer.Option(help="Jobs of the array.")] = 100
+    spec: Spec,
+    store: StoreOption,
+    jobs: Annotated[int, typer.Option(help="Jobs of the array.")] = 100,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a SLURM array: a script and a task list, whose results 'thalweg study resume' merges.
 
@@ -182,19 +195,36 @@ def export_array(
     from ..study import export_array as export
 
     script = export(Study.load(spec), store, jobs)
+    if as_json:
+        print_json({"saved": [str(script)]})
+        return
     say("saved", str(script))
     say("next", f"sbatch {script}; when jobs are done: thalweg study resume {store}")
 
 
 @study.command(name="array-task")
-def array_task(folder: Folder, job: Annotated[int, typer.Argument(help="SLURM_ARRAY_TASK_ID.")]) -> None:
-    """Compute one job of an exported array; its script calls this."""
+def array_task(
+    folder: Folder,
+    job: Annotated[int, typer.Argument(help="SLURM_ARRAY_TASK_ID.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Compute one job of an exported array; its script calls this.
+
+    Exit code 1 if a trial raised.
+
+    Example:
+
+      thalweg study array-task results 0
+    """
     from ..study import run_array_task
 
     made, problems = run_array_task(folder, job)
-    say("made", f"{made} trials")
-    for problem in problems:
-        say("problem", problem)
+    if as_json:
+        print_json({"made": made, "problems": problems})
+    else:
+        say("made", f"{made} trials")
+        for problem in problems:
+            say("problem", problem)
     if problems:
         raise typer.Exit(1)
 
@@ -263,6 +293,12 @@ def _varies(rows: list[dict[str, Any]], key: str) -> bool:
 
 def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _half(estimate: float) -> str:
+    if 0 < estimate < math.inf:
+        return f"n = {estimate:.5g} for half"
+    return f"half of the trials succeed {'beyond' if estimate else 'below'} the sizes tried"
 
 
 def _duration(seconds: float) -> str:
