@@ -34,7 +34,7 @@ def run(code: str, folder: Path) -> str:
 @pytest.mark.parametrize(
     "documents",
     [
-        [ROOT / "README.md"],
+        [ROOT / "README.md", ROOT / "docs" / "index.md"],
         [ROOT / "docs" / "tutorial.md"],
         [ROOT / "docs" / "certificates.md", ROOT / "docs" / "certificates-linear.md", ROOT / "docs" / "conformance.md"],
         [ROOT / "docs" / "pytorch.md", ROOT / "docs" / "monitor.md"],
