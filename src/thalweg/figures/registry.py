@@ -42,6 +42,7 @@ FIGURES: tuple[NamedFigure, ...] = (
     DESCENT_FLOW,
     GENERALIZATION,
 )
+"""All figures there are."""
 
 
 def named(name: str) -> NamedFigure:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..networks.shallow import ShallowNetwork
 
-# What is kept of a trial. `t` is the time of the flow, or iterations times the step size; `steps_made` counts
-# iterations, or steps of the integrator.
 TRIAL = np.dtype(
     [
         ("trial", "<u4"),
@@ -33,6 +31,8 @@ TRIAL = np.dtype(
         ("curvature_upper", "<f8"),
     ]
 )
+"""What is kept of a trial. `t` is the time of the flow, or iterations times the step size; `steps_made` counts
+iterations, or steps of the integrator."""
 # Redraws of a start that is to cover every sample.
 _REDRAWS = 10_000
 
