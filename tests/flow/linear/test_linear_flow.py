@@ -322,6 +322,22 @@ def test_flows_end_where_integration_resolves_no_more(start):
     assert late.excess[-1] == pytest.approx(0.5e-14, rel=1e-3)
 
 
+def test_long_plateaus_take_no_steps_of_stability():
+    """A fast mode that is learnt must not hold a slow one to its pace, which would take some 200 000 steps here."""
+    network = tw.DeepLinearNetwork([np.diag([1.0, 1e-3]), np.diag([2.0, 0.0])])
+    steps = []
+    traj = flow_deep_linear(
+        network, tw.Target(np.diag([8.0, 1e-5])), t_end=1e5, times=[1e5], stop=lambda state: steps.append(state.t)
+    )
+    slow = solve_ivp(
+        lambda t, w: (1e-5 - w[0] * w[1]) * w[::-1], (0, 1e5), [1e-3, 0.0], "Radau", rtol=1e-10, atol=1e-15
+    )
+    error = 1e-5 - slow.y[0, -1] * slow.y[1, -1]
+    assert traj.route == "all layers"
+    assert traj.excess[-1] == pytest.approx(0.5 * error**2, rel=1e-5)
+    assert len(steps) < 5000
+
+
 @pytest.mark.parametrize("size", [1e60, 1e-60, 1e-200])
 @pytest.mark.parametrize("start", [tw.init.zas(4, 2), tw.init.zas(4, 2, beta=1e-3)])
 def test_targets_of_any_size(size, start):

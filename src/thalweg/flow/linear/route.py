@@ -18,6 +18,9 @@ from ..stops import NO_RESIDUALS, RunningState
 # for LSODA to beat DOP853.
 _STIFF_DEPTH = 200
 _STIFF_UNKNOWNS = 1000
+# DOP853 is left for LSODA after so many steps if so many times more of the same length are still to come: on a long
+# plateau its steps are as short as stability asks, whatever the accuracy. Then Jacobians pay up to more unknowns.
+_PATIENCE, _MANY_TIMES, _LEAVING_UNKNOWNS = 2000, 10, 3000
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,14 +93,17 @@ class Model(Protocol):
 
 
 def integrate(model: Model, t_end: float, times: FloatArray | None, rtol: float) -> Iterator[tuple[LinearState, bool]]:
-    """March a model with SciPy's steppers: LSODA for stiff flows of few unknowns, DOP853 for all others."""
+    """March a model with SciPy's steppers: LSODA for stiff flows of few unknowns, DOP853 for all others.
+
+    Flows that turn out to be stiff on the way change to LSODA there.
+    """
     from scipy.integrate import DOP853, LSODA
 
     # The error E is the difference of the product and Phi: its relative accuracy is lost as it falls, so that the
     # variables are kept far more accurate than the loss.
     tolerance = float(np.clip(1e-4 * rtol, 2e-13, 1e-9))
     stiff = model.depth >= _STIFF_DEPTH and model.start.size <= _STIFF_UNKNOWNS
-    scheme: Any = LSODA if stiff else DOP853
+    may_leave = not stiff and model.start.size <= _LEAVING_UNKNOWNS
     wanted = [t_end] if times is None else [float(t) for t in times]
     first = model.state(0.0, model.start)
     yield first, times is None or wanted[0] == 0.0
@@ -109,11 +115,13 @@ def integrate(model: Model, t_end: float, times: FloatArray | None, rtol: float)
     accuracy = {"rtol": tolerance, "atol": 1e-3 * tolerance * min(typical, 1.0)}
     # DOP853 ends a step at every time asked for, as its interpolant is of lower order than its steps; LSODA, which
     # begins at order 1, is left to run on and interpolates at its own order.
-    legs = [t_end] if stiff else sorted({*wanted, t_end})
-    t, y, step = 0.0, model.start, None
-    for leg in legs:
+    t, y, step, made = 0.0, model.start, None, 0
+    while t < t_end:
+        scheme: Any = LSODA if stiff else DOP853
+        leg = t_end if stiff or not wanted else wanted[0]
         solver = scheme(model.velocity, t, y, leg, first_step=step and min(step, leg - t), **accuracy)
-        while solver.status == "running":
+        leaves = False
+        while solver.status == "running" and not leaves:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # LSODA warns as it gives up, which its status says too
                 solver.step()
@@ -126,6 +134,8 @@ def integrate(model: Model, t_end: float, times: FloatArray | None, rtol: float)
             asked = bool(wanted) and wanted[0] == solver.t
             if asked:
                 wanted.pop(0)
-            t, y = float(solver.t), solver.y.copy()
+            t, y, made = float(solver.t), solver.y.copy(), made + 1
             yield model.state(t, y), times is None or asked
-        step = getattr(solver, "h_abs", None)
+            step = getattr(solver, "h_abs", None)
+            leaves = may_leave and not stiff and made >= _PATIENCE and t_end - t > _MANY_TIMES * made * solver.h_abs
+        stiff = stiff or leaves
