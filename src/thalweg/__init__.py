@@ -30,7 +30,7 @@ from .networks import DeepLinearNetwork, ShallowNetwork, SmoothNetwork
 from .theorems import check
 
 if TYPE_CHECKING:
-    from . import stats, study
+    from . import figures, stats, study, testing
 
 __version__ = "0.1.0"
 
@@ -62,6 +62,7 @@ __all__ = [
     "data",
     "descend",
     "descent",
+    "figures",
     "flow",
     "from_torch",
     "init",
@@ -69,12 +70,13 @@ __all__ = [
     "report",
     "stats",
     "study",
+    "testing",
     "to_torch",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what only studies need, databases and process pools among it, when it is asked for."""
-    if name in ("stats", "study"):
+    """Import what few programs need, databases and process pools among it, when it is asked for."""
+    if name in ("figures", "stats", "study", "testing"):
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

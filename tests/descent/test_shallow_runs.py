@@ -232,3 +232,6 @@ def test_bad_arguments(change, message, network, data):
 def test_bad_arguments_of_many(change, message, network, data):
     with pytest.raises(tw.InputError, match=message):
         descend_many([(network, data)], **({"step_size": 1.0, "steps": 3} | change))
+    for threads in (1, 2):
+        with pytest.raises(tw.InputError, match="'trials' parameter of descend_many must be pairs"):
+            descend_many([network], step_size=1.0, steps=3, threads=threads)

@@ -165,6 +165,8 @@ def test_bad_trials_are_refused(arguments, word):
 def test_bad_counts_are_refused(function, s, m, c, word):
     with pytest.raises(tw.InputError, match=word):
         function(s, m, c)
+    with pytest.raises(tw.InputError, match="integer of at least 0"):
+        function(1.5, 2)
 
 
 def adaptive(rng, sizes, probability, budget):

@@ -202,6 +202,21 @@ def test_a_store_of_another_study_and_no_store_are_refused(tmp_path):
             run_study(None, nothing)
 
 
+def test_what_is_no_study_and_no_crew_is_refused(tmp_path):
+    path = tmp_path / "spec.toml"
+    path.write_text(spec())
+    for refuse in (
+        lambda: run_study(path, tmp_path / "store"),
+        lambda: tw.study.plan(path, 2),
+        lambda: tw.study.export_array(path, tmp_path / "store", 2),
+    ):
+        with pytest.raises(tw.InputError, match=r"'study' parameter of \w+ must be a Study.*spec\.toml"):
+            refuse()
+    with pytest.raises(tw.InputError, match=r"'crew' parameter of run_study must be a Crew.*Got 4\."):
+        run_study(Study.load(path), tmp_path / "store", 4)
+    assert not (tmp_path / "store").exists()
+
+
 def test_trials_that_raise_have_no_result_and_the_others_do(tmp_path):
     for _ in range(2):
         report = run_study(Study.from_toml(spec("failing")), tmp_path / "store")

@@ -94,3 +94,5 @@ def test_what_is_no_theorem_or_no_run_is_refused(weak):
         check_theorem("theorem-a", weak)
     with pytest.raises(tw.InputError, match="The 'traj' parameter of check_theorem must be"):
         check_theorem(BY_NAME["theorem-a"], weak.data)
+    with pytest.raises(tw.InputError, match="The 'certificate' parameter of check_certificate must be a Certificate"):
+        tw.testing.check_certificate(weak)

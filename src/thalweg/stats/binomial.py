@@ -53,11 +53,10 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
 def counts(owner: str, successes: int, trials: int) -> tuple[int, int]:
     """Accept a number of successes among a number of trials, at least one."""
     trials = check.positive_int(owner, "trials", trials)
-    if successes == 0:
-        return 0, trials
-    if check.positive_int(owner, "successes", successes) > trials:
+    successes = check.integer(owner, "successes", successes)
+    if successes > trials:
         raise check.fail(owner, "successes", f"be at most the number of trials, {trials}", successes)
-    return int(successes), trials
+    return successes, trials
 
 
 def _checked(owner: str, successes: int, trials: int, confidence: float) -> tuple[int, int, float]:

@@ -14,7 +14,7 @@ from .cell import Cell
 from .chunk import file_name
 from .progress import costs_of
 from .runner import CHUNK_SECONDS
-from .spec import Study
+from .spec import Study, accept
 from .store import Store, make_folder
 from .work import Task, perform
 
@@ -63,6 +63,7 @@ def export_array(study: Study, store: str | Path, jobs: int) -> Path:
     >>> script.name, len((script.parent / 'tasks.jsonl').read_text().splitlines())
     ('submit.sh', 2)
     """
+    accept("export_array", study)
     jobs = check.positive_int("export_array", "jobs", jobs)
     if not str(Path(store).resolve()).isprintable():  # a new line in it would be a new line of the script
         raise check.fail("export_array", "store", "be a path without control characters", repr(str(store)))

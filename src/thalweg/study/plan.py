@@ -13,7 +13,7 @@ from .cell import TRIAL
 from .costs import CostModel, array_bytes
 from .progress import costs_of
 from .runner import CHUNK_SECONDS
-from .spec import Study
+from .spec import Study, accept
 from .store import Store
 from .work import Task, perform
 
@@ -108,6 +108,7 @@ def plan(study: Study, workers: int, store: str | Path | None = None) -> Plan:
     >>> forecast.trials, forecast.core_hours > forecast.wall_hours > 0
     (1000000, True)
     """
+    accept("plan", study)
     workers = check.positive_int("plan", "workers", workers)
     opened = Store.reading(store) if store is not None else None
     costs = costs_of(opened) if opened is not None else CostModel()

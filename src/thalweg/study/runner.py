@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from .. import _validate as check
 from .._errors import InputError
 from ..flow.interrupt import DeferredInterrupt
 from ..flow.warm import compile_elsewhere
 from .executors import Crew, serial
 from .progress import Progress, costs_of, progress_of
-from .spec import Study
+from .spec import Study, accept
 from .store import Store
 from .work import Done, Task, perform
 
@@ -141,6 +142,10 @@ def run_study(
     >>> [row["trials"] for row in tw.study.results(folder).table()]
     [3, 3]
     """
+    if study is not None:
+        accept("run_study", study)
+    if crew is not None and not isinstance(crew, Crew):
+        raise check.fail("run_study", "crew", "be a Crew, such as processes(4)", repr(crew))
     with Store.writing(store, study) as opened:
         if any(cell.method == "flow" for cell in opened.study.cells):
             compile_elsewhere()

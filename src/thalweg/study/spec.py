@@ -143,6 +143,13 @@ class Study:
         return f"Study({self.name!r}, {len(self.cells)} cells, at most {self.most} trials)"
 
 
+def accept(owner: str, study: object) -> Study:
+    """Accept a study, and not the name of its file."""
+    if not isinstance(study, Study):
+        raise check.fail(owner, "study", "be a Study: Study.load(path) reads one", repr(study))
+    return study
+
+
 class _Tables:
     """The sections of a specification; every method refuses bad values by the name of the key."""
 

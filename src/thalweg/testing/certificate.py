@@ -43,6 +43,8 @@ def check_certificate(certificate: Certificate, *, horizon: float | None = None,
     >>> data, network = tw.data.sphere(5, 200, seed=1), tw.init.dominated(200, 12, seed=2)
     >>> check_certificate(tw.certify(network, data))
     """
+    if not isinstance(certificate, Certificate):
+        raise check.fail("check_certificate", "certificate", "be a Certificate", type(certificate).__name__)
     if not certificate.decided:
         return
     network, data, rate = certificate.network, certificate.data, certificate.rate

@@ -86,7 +86,10 @@ def descend_many(
     level = 0.0 if loss_below is None else check.real(_OWNER, "loss_below", loss_below, above=0.0)
     threads = check.positive_int(_OWNER, "threads", threads)
 
-    def one(network: ShallowNetwork, data: Dataset) -> Ending:
+    def one(trial: object) -> Ending:
+        if not isinstance(trial, tuple | list) or len(trial) != 2:
+            raise check.fail(_OWNER, "trials", "be pairs (network, data)", type(trial).__name__)
+        network, data = trial
         eta, most = fitting(_OWNER, network, data, step_size, steps, precision)
         run = ShallowDescent(network, data, eta, level, precision)
         while run.outcome is None and run.iteration < most:
@@ -96,11 +99,11 @@ def descend_many(
 
     with blas_libraries().limit(limits=1, user_api="blas"):
         if threads == 1:
-            return [one(network, data) for network, data in trials]
+            return [one(trial) for trial in trials]
         ends, waiting = [], deque[Future[Ending]]()
         with ThreadPoolExecutor(threads) as pool:
-            for network, data in trials:
-                waiting.append(pool.submit(one, network, data))
+            for trial in trials:
+                waiting.append(pool.submit(one, trial))
                 if len(waiting) > threads:  # trials that wait hold their data
                     ends.append(waiting.popleft().result())
             ends.extend(future.result() for future in waiting)
