@@ -417,6 +417,9 @@ def test_extremes_are_answered():
     assert tw.certify(tw.init.xavier(60, 3, scale=1e-3, seed=1), tw.Target(np.eye(3))).verdict == "undecided"
     signs = tw.DeepLinearNetwork([np.eye(2), np.diag([1.0, -1.0]), np.zeros((2, 2))])  # an invariant is exactly 0
     assert tw.certify(signs, tw.Target(-np.eye(2))).test == "A"
+    small = tw.certify(tw.init.zas(4, 2), tw.Target(1e-170 * np.diag([1.0, 2.0])))  # the loss underflows
+    assert small.test == "A"
+    assert small.verify()
     deep = tw.certify(tw.init.zas(10**6, 2, beta=0.5), tw.Target(-np.eye(2)))
     assert deep.verdict == "undecided"
     assert "not tried" in dict(deep.reasons)["C"]

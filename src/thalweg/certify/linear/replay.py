@@ -19,6 +19,7 @@ from ...networks.deep_linear import DeepLinearNetwork
 from ..certificate import Certificate
 from ..extended import UNIT, Real, above, accuracy, below, gram, norm
 from ..extended import product as product_with_transpose
+from ..rounding import TINY
 from .conserved import MOST_LAYERS
 from .nearby import MOST_STRETCHES
 from .paths import too_large
@@ -87,11 +88,12 @@ class Replay:
         )
 
     def loss_is(self, loss: float) -> bool:
-        """Whether the loss is this, to 1e-9 of it or to the rounding of float64."""
+        """Whether the loss is this, to 1e-9 of it or to the rounding, and the underflow, of float64."""
         mine = self.root**2 / 2 + self.target.floor
         coarse = (self.network.depth + self.network.d_in + 8) * 2.0**-50 * float(norm(self.target.Phi.astype(Real)))
         doubt = coarse + 2.0 ** (64 - 53) * self.radius
-        return bool(abs(loss - mine) <= 1e-9 * mine + self.most * doubt * (2 * self.error + doubt))
+        lost = self.E.size * (1 + self.most) * TINY
+        return bool(abs(loss - mine) <= 1e-9 * mine + self.most * doubt * (2 * self.error + doubt) + lost)
 
     def conserved(self, witness: dict[str, list[float]]) -> Proved:
         """Test A, for the pivot given."""
