@@ -73,7 +73,7 @@ def test_perturbed():
     [
         (lambda: tw.init.zas(0, 3), "'depth' parameter of zas must"),
         (lambda: tw.init.zas(3, 0), "'dim' parameter of zas must"),
-        (lambda: tw.init.zas(3, (2, 3, 4)), "'dim' parameter of zas must"),
+        (lambda: tw.init.zas(3, (2, 3, 4)), "'dim' parameter of zas must be a width, or [(]inputs, outputs[)]"),
         (lambda: tw.init.zas(3, 2, alpha=0.0), "'alpha' parameter of zas must"),
         (lambda: tw.init.zas(3, 2, alpha=math.nan), "'alpha' parameter of zas must"),
         (lambda: tw.init.zas(10**6, 2, alpha=1.1), "so near 1"),

@@ -44,7 +44,9 @@ def zas(
     """
     owner = "zas"
     depth = check.positive_int(owner, "depth", depth)
-    d_in, d_out = dim if isinstance(dim, tuple) and len(dim) == 2 else (dim, dim)
+    if isinstance(dim, tuple | list) and len(dim) != 2:
+        raise check.fail(owner, "dim", "be a width, or (inputs, outputs)", repr(dim))
+    d_in, d_out = dim if isinstance(dim, tuple | list) else (dim, dim)
     d_in, d_out = check.positive_int(owner, "dim", d_in), check.positive_int(owner, "dim", d_out)
     alpha = check.real(owner, "alpha", alpha, above=0.0)
     beta = check.real(owner, "beta", beta)
