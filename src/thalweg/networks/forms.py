@@ -150,6 +150,17 @@ def fully_balanced(network: DeepLinearNetwork) -> bool:
     return bool(values[-1] > 64 * len(values) * EPS * values[0])
 
 
+def embedded(network: DeepLinearNetwork) -> bool:
+    """Recognise an isometric embedding W_1 of the inputs, orthogonal layers above it, and a last layer of zero."""
+    *hidden, (last, count) = network.runs
+    if last.any() or count > 1 or not hidden:
+        return False
+    (first, times), *others = hidden
+    square = [W for W, _ in others] + [first] * (times > 1)
+    isometric = all(np.abs(W.T @ W - np.eye(W.shape[1])).max() <= 8 * len(W) * EPS for W in (first, *square))
+    return isometric and all(W.shape[0] == W.shape[1] for W in square)
+
+
 def _balanced(runs: list[tuple[FloatArray, int]] | tuple[tuple[FloatArray, int], ...]) -> bool:
     pairs = [(W, W) for W, count in runs if count > 1] + [(a[0], b[0]) for a, b in pairwise(runs)]
     return all(

@@ -266,6 +266,36 @@ def test_bounds_of_other_starts(network, phi, rate):
     assert ("none" in traj.guarantee) == (rate == 0)
 
 
+def _start(*layers, repeats=None):
+    return tw.DeepLinearNetwork(layers, repeats)
+
+
+@pytest.mark.parametrize(
+    ("network", "moment", "low", "high", "word"),
+    [
+        # Attained at the start, where all layers but the last, of zero, are isometries.
+        (_start(np.eye(5, 3), np.eye(5), np.zeros((2, 5)), repeats=[1, 4, 1]), True, 1.0, 1.0, "embedding"),
+        (_start(np.eye(5, 3), np.zeros((2, 5))), False, 1.0, 1.0, "embedding"),
+        (tw.init.perturbed(tw.init.zas(5, (3, 2)), 1e-3, seed=1), False, 0.95, 1.05, "certificate A"),
+        (_start(np.ones((2, 3))), False, 1.0 - 1e-12, 1.0, "certificate A"),  # one layer: a quadratic
+    ],
+)
+def test_bounds_that_theorems_and_certificates_prove(network, moment, low, high, word):
+    target = gaussian_target(2, 3, moment=moment)
+    traj = flow_deep_linear(network, target, t_end=3.0)
+    assert low <= traj.settings["rate"] / target.moment_range[0] <= high
+    assert word in traj.guarantee
+    assert (traj.excess <= traj.bound * (1 + 1e-9)).all()
+
+
+def test_starts_near_an_invertible_target_have_a_bound():
+    network = tw.DeepLinearNetwork([np.diag([1.0, 2.0]), [[1.0, 0.3], [0.0, 1.0]]])
+    traj = flow_deep_linear(network, tw.Target(network.product() + 0.2), t_end=3.0)
+    assert "certificate B" in traj.guarantee
+    assert (traj.excess <= traj.bound * (1 + 1e-9)).all()
+    assert traj.bound[-1] < 0.5 * traj.bound[0]
+
+
 def test_limit_of_infinite_depth():
     """Finite depths come nearer at the rate 1/N."""
     target = gaussian_target(3, 3)
