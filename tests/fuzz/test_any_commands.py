@@ -55,7 +55,7 @@ VERBS = {
     "descend": (
         MODELS
         | {"--step-size": [*NUMBERS, "safe"], "--steps": ["1", "5", "0", "-1", "x"], "--momentum": NUMBERS}
-        | {"--precision": ["float64", "float32", "x"]},
+        | {"--precision": ["float64", "float32", "x"], "--report": OUTPUTS},
         [],
         [[*LAW, "--steps", "5", "--step-size", "0.1"], [*DEEP, "--steps", "5"]],
     ),
@@ -72,13 +72,29 @@ VERBS = {
         INPUTS,
         [[]],
     ),
+    "report": (
+        {"--out": OUTPUTS, "--title": ["", "x", "\x00", "<b>"], "--certify": NO_VALUE, "--check": NO_VALUE}
+        | {"--no-check": NO_VALUE, "--json": NO_VALUE},
+        INPUTS,
+        [["--out", "out.html"], ["run.npz", "--out", "out.html"]],
+    ),
+    "figure": (
+        {"--list": NO_VALUE, "--json": NO_VALUE, "--size": ["quick", "x"], "--seed": COUNTS, "--workers": COUNTS}
+        | {"--out": OUTPUTS, "--store": INPUTS},
+        ["x", "Saddle", "\x00", ""],
+        [[], ["--list"]],
+    ),
     "study run": ({"--store": ["new", *INPUTS], "--workers": ["1", "0", "x"]}, INPUTS, [["--store", "new"]]),
     "study resume": ({"--workers": ["1", "0", "x"], "--json": NO_VALUE}, INPUTS, [[]]),
     "study status": ({"--json": NO_VALUE}, INPUTS, [[]]),
     "study table": ({"--json": NO_VALUE, "--parquet": OUTPUTS}, INPUTS, [[]]),
     "study plan": ({"--workers": COUNTS, "--store": INPUTS, "--json": NO_VALUE}, INPUTS, [[]]),
-    "study export-array": ({"--jobs": COUNTS, "--store": ["new", *INPUTS]}, INPUTS, [["--store", "new"]]),
-    "study array-task": ({}, INPUTS, [["0"], ["-1"], ["x"], ["99999999999999999999"], []]),
+    "study export-array": (
+        {"--jobs": COUNTS, "--store": ["new", *INPUTS], "--json": NO_VALUE},
+        INPUTS,
+        [["--store", "new"]],
+    ),
+    "study array-task": ({"--json": NO_VALUE}, INPUTS, [["0"], ["-1"], ["x"], ["99999999999999999999"], []]),
 }
 SPEC = """
 [study]
