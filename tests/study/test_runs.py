@@ -232,6 +232,7 @@ def test_a_method_that_does_not_exist_is_reported_as_such(tmp_path):
     report = run_study(Study.from_toml(spec("nothing", repetitions=1)), tmp_path / "store")
     assert report.ending is Ending.TRIALS_FAILED
     assert "cannot be imported" in report.problems[0]
+    assert "PYTHONPATH" in report.problems[0]
 
 
 def search_text(trials, sizes="{ from = 20, to = 200, step = 4 }"):

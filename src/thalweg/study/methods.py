@@ -92,4 +92,5 @@ def method(name: str) -> Method:
     try:
         return getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
-        raise InputError(f"The method {name!r} cannot be imported: {error}.") from None
+        remedy = "Put the folder of its module on PYTHONPATH, for every worker."
+        raise InputError(f"The method {name!r} cannot be imported: {error}. {remedy}") from None
