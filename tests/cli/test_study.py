@@ -109,6 +109,21 @@ def test_a_damaged_file_is_told_beside_the_table(spec, tmp_path):
     assert f"study resume {store}" in result.stderr
 
 
+def test_commands_to_go_on_with_can_be_pasted(spec, tmp_path):
+    store, done = tmp_path / "two words", tmp_path / "two words" / "done"
+    assert f"resume '{store}'" in run("study", "export-array", spec, "--store", store).stdout
+    script = (store / "array" / "submit.sh").read_text()
+    assert script.count(f"'{store}") == 3
+    assert f"sbatch '{store}/array/submit.sh'" in script
+    for verb in ("status", "table"):
+        assert f"next       thalweg study resume '{store}'" in run("study", verb, store).stdout
+    assert f"next       thalweg study table '{store}'" in run("study", "run", spec, "--store", store).stdout
+    assert f"--store '{done}'" in run("study", "status", done).stderr
+    path = min((store / "chunks").iterdir())
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert f"mend it with: thalweg study resume '{store}'" in run("study", "table", store).stderr
+
+
 def test_a_running_study_is_seen_and_a_second_driver_refused(done, spec):
     with tw.study.Store.writing(done):
         assert "process" in json.loads(run("study", "status", done, "--json").stdout)["driver"]

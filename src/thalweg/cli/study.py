@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -96,7 +97,7 @@ def status(folder: Folder, as_json: JsonOption = False) -> None:
         if waiting:
             say("inbox", f"{waiting} files with results of an array, which resume adds")
         if not complete and not driver:
-            say("next", f"thalweg study resume {folder}")
+            say("next", _to("resume", folder))
     if not complete:
         raise typer.Exit(1)
 
@@ -125,13 +126,14 @@ def table(
         found.to_parquet(parquet)
     rows = found.table()
     for name in found.store.damaged:
-        typer.echo(f"thalweg: the file {name} is damaged and left out; mend it with: study resume {folder}", err=True)
+        remedy = f"mend it with: {_to('resume', folder)}"
+        typer.echo(f"thalweg: the file {name} is damaged and left out; {remedy}", err=True)
     if as_json:
         typer.echo(json.dumps(rows))
         return
     if not rows:
         typer.echo("No trials yet.")
-        say("next", f"thalweg study resume {folder}")
+        say("next", _to("resume", folder))
         return
     columns = ["d", "n", "p", "trials", "successes", "low", "high"]
     varied = [key for key in ("method", "step_size", "law", "init", "scale", "slope") if _varies(rows, key)]
@@ -199,7 +201,7 @@ def export_array(
         print_json({"saved": [str(script)]})
         return
     say("saved", str(script))
-    say("next", f"sbatch {script}; when jobs are done: thalweg study resume {store}")
+    say("next", f"{shlex.join(['sbatch', str(script)])}; when jobs are done: {_to('resume', store)}")
 
 
 @study.command(name="array-task")
@@ -251,7 +253,7 @@ def _run(specified: Study | None, store: Path, crew: Crew, as_json: bool) -> Non
         say("made", f"{report.made} trials in {_duration(report.seconds)}")
         for problem in report.problems[:10]:
             say("problem", problem)
-        say("next", f"thalweg study {'table' if report.ending is Ending.COMPLETE else 'resume'} {store}")
+        say("next", _to("table" if report.ending is Ending.COMPLETE else "resume", store))
     if report.ending is not Ending.COMPLETE:
         raise typer.Exit(1)
 
@@ -285,6 +287,11 @@ class _Bar:
             rate = "" if math.isnan(now.rate) else f"  {now.rate:.3g}/s  left {_duration(now.seconds_left)}"
             text = f"{now.made} of {now.most} trials{rate}"
             self._bar.update(self._task, completed=now.made, total=now.most, text=text)
+
+
+def _to(verb: str, folder: Path) -> str:
+    """Return a command on a store, as one would type it."""
+    return shlex.join(["thalweg", "study", verb, str(folder)])
 
 
 def _varies(rows: list[dict[str, Any]], key: str) -> bool:

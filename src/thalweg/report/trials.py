@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from typing import TYPE_CHECKING
 
 from .content import Section, Table, Text, duration, number
@@ -28,7 +29,7 @@ def study_section(found: Results) -> Section:
     made = sum(row["trials"] for group in groups for row in group.rows)
     verdict = f"{'Complete' if complete else 'Not complete'}: {made} trials in {len(study.cells)} cells"
     charts = study_charts(groups) if made else ()
-    advice = () if complete else (f"thalweg study resume {store.folder}",)
+    advice = () if complete else (shlex.join(["thalweg", "study", "resume", str(store.folder)]),)
     return Section(
         title=study.name,
         verdict=verdict if complete else f"{verdict}, of at most {now.most}",

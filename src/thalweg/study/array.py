@@ -75,7 +75,8 @@ def export_array(study: Study, store: str | Path, jobs: int) -> Path:
         folder = opened.folder.resolve()
         script = folder / "array" / "submit.sh"
         lines = [json.dumps([dataclasses.asdict(task) for task in tasks[job::jobs]]) for job in range(jobs)]
-        names = {"name": shlex.quote(f"thalweg-{study.name}"), "store": shlex.quote(str(folder)), "script": script}
+        words = {"name": f"thalweg-{study.name}", "store": str(folder), "script": str(script)}
+        names = {key: shlex.quote(word) for key, word in words.items()}
         for each in (folder / "array", folder / "inbox"):
             make_folder(each)
         write_text("export_array", folder / "array" / "tasks.jsonl", "\n".join(lines) + "\n")

@@ -11,6 +11,7 @@ lock.sqlite     held by the one driver
 from __future__ import annotations
 
 import os
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -228,7 +229,7 @@ class Store:
 
 def _kept_study(folder: Path) -> Study:
     if not os.path.exists(folder / "study.toml"):
-        begin = f"thalweg study run SPEC.toml --store {folder}"
+        begin = shlex.join(["thalweg", "study", "run", "SPEC.toml", "--store", str(folder)])
         raise InputError(f"{str(folder)!r} holds no study. Begin one with: {begin}")
     return Study.load(folder / "study.toml")
 
