@@ -97,6 +97,10 @@ def test_long_stretches_and_stops():
     assert asked.outcome.name == "PREDICATE"
     rest = tw.flow(lambda w: 1 + jnp.sum(0 * w), jnp.ones(2), t_end=20.0)
     assert rest.outcome.name == "STATIONARY"
+    fit = tw.flow(lambda w: jnp.sum(w**2), jnp.zeros(2), t_end=20.0)  # no gradient, and no loss
+    assert fit.outcome.name == "ROUNDING_FLOOR"
+    with pytest.raises(tw.InputError, match="Certified must be a Dataset"):
+        tw.flow(lambda w: jnp.sum(w**2), jnp.ones(2), t_end=1.0, stop=tw.LossBelow(1e-9) | tw.Certified())
 
 
 def test_kinks_are_told_and_their_damage_is_measured():

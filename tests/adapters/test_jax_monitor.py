@@ -85,6 +85,16 @@ def test_the_monitor_is_the_record_of_all_frameworks():
     assert monitor.judgement().state == record.judgement().state == "converged"
 
 
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_figures_of_low_precision_are_computed_in_high(dtype):
+    assert float(squared_norm({"g": jnp.full(10, 1024.0, dtype)})) == 10 * 2.0**20  # beyond float16
+    chain, w = watch(ETA), jnp.ones(2, dtype)
+    state = chain.init(w)
+    for loss in (1.0, 0.75):
+        _, state = chain.update(w, state, w, value=jnp.asarray(loss, dtype))
+    assert float(state.curvature_discrete) == pytest.approx(math.log(4 / 3) / ETA, rel=1e-6)
+
+
 def test_schedules_and_products():
     monitor = PLMonitor(0.1)
     monitor.step(1.0, 4.0)

@@ -102,7 +102,7 @@ def flow(
     if wanted is None:
         wanted = np.concatenate([[0.0], np.geomspace(1e-4, 1.0, 100), np.linspace(0.0, 1.0, 102)[1:]]) * float(t_end)
         wanted = np.unique(wanted)
-    begun, condition = time.monotonic(), as_stop(stop)
+    begun, condition = time.monotonic(), as_stop(stop).begin(loss)  # type: ignore[arg-type]  # there are no data
     with jax.enable_x64(True), DeferredInterrupt() as interrupt, Progress(progress, float(t_end)) as bar:
         run = _Run(loss, params, rtol, floor, solver)
         if run.kinks:
@@ -112,7 +112,7 @@ def flow(
             running = run.running(time.monotonic() - begun, record)
             bar.show(running)
             outcome = Outcome.INTERRUPTED if interrupt.asked else condition(running) if run.t > 0 else None
-            return outcome or (Outcome.STATIONARY if running.curvature == 0.0 else None)
+            return outcome or (run.rest(running.loss) if running.curvature == 0.0 else None)
 
         outcome = None
         for end in (*wanted, None):  # the last output time may be earlier than the end
@@ -197,6 +197,10 @@ class _Run:
         square, excess = float(squared_norm(gradient)), float(value) - self._floor
         curvature = square / excess if excess > 0 else np.nan if square else 0.0
         return self.t, float(value), curvature, float(self._state[1])
+
+    def rest(self, loss: float) -> Outcome:
+        """Return what a gradient of zero means at this loss."""
+        return Outcome.STATIONARY if loss > self._floor else Outcome.ROUNDING_FLOOR
 
     def running(self, seconds: float, record: bool) -> RunningState:
         """Return what stop functions see of the present state, and keep its figures if they are to be recorded."""

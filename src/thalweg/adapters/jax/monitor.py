@@ -98,7 +98,7 @@ class PLMonitor:
 
 
 def squared_norm(gradients: Any) -> Array:
-    """Return |g|^2 over all leaves of a pytree; may be compiled.
+    """Return |g|^2 over all leaves of a pytree, summed in at least 32 bits; may be compiled.
 
     Examples
     --------
@@ -107,7 +107,12 @@ def squared_norm(gradients: Any) -> Array:
     >>> float(squared_norm({"a": jnp.array([3.0]), "b": [jnp.array(4.0)]}))
     25.0
     """
-    return sum((jnp.sum(jnp.abs(leaf) ** 2) for leaf in jax.tree.leaves(gradients)), jnp.zeros(()))
+    return sum((jnp.sum(jnp.abs(_wide(leaf)) ** 2) for leaf in jax.tree.leaves(gradients)), jnp.zeros(()))
+
+
+def _wide(x: Any) -> Array:
+    """Return an array of at least 32 bits, in which squares do not overflow so soon and logarithms have digits."""
+    return jnp.asarray(x, jnp.promote_types(jnp.result_type(x), jnp.float32))
 
 
 class PLState(NamedTuple):
@@ -189,7 +194,7 @@ def watch(step_size: float, floor: float = 0.0) -> Any:
     def update(updates: Any, state: PLState, params: Any = None, *, value: Any = None, **_: Any) -> Any:
         if value is None:
             raise check.fail("watch", "value", "be the loss: optimizer.update(..., value=loss)", "nothing")
-        loss = jnp.asarray(value)
+        loss = _wide(value)
         begun = state.seen > 0
         first = jnp.where(begun, state.first, loss)
         time = jnp.where(begun, state.time + eta, 0.0)

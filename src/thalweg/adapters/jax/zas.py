@@ -165,7 +165,7 @@ def _recognised(layers: list[_Layer], ordered: bool) -> list[_Layer]:
     if len(found) != 1:
         count = "none is recognised" if not found else "several kinds of blocks are"
         some = ", ".join(layer.name for layer in layers if layer.matrices)
-        must = f"name the last layer of each residual branch, as {count}. Layers: {some}"
+        must = f"name the last layer of each residual branch, as {count}. Layers: {some or 'none with a matrix'}"
         raise check.fail(_OWNER, "branches", must, "None")
     return [members[-1] for members in found[0]]
 
