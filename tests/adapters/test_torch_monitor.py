@@ -330,7 +330,8 @@ def test_refusals():
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for arguments, options, word in (
         ((model,), {}, "'optimizer'"),
-        ((model, optimizer), {"step_size": 0.1}, "'optimizer'"),
+        ((model, optimizer), {"step_size": 0.1}, "'optimizer'.* Got both"),
+        ((list(model.parameters()), optimizer), {}, "'model' .* Got list"),
         ((model,), {"step_size": -1.0}, "'step_size'"),
         ((nn.ReLU(), None), {"step_size": 1.0}, "'model'"),
         ((model, optimizer), {"every": 0}, "'every'"),
@@ -339,3 +340,6 @@ def test_refusals():
             PLMonitor(*arguments, **options)
     with pytest.raises(tw.InputError, match=r"loss\.backward"):
         PLMonitor(model, optimizer).step(1.0)
+    model(torch.ones(3, 2)).sum().backward()
+    with pytest.raises(tw.InputError, match="'loss' .* Got shape [(]3, 1[)]"):
+        PLMonitor(model, optimizer).step(model(torch.ones(3, 2)))

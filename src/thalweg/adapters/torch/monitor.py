@@ -99,8 +99,11 @@ class PLMonitor:
         minibatch: bool = False,
         pairs: Sequence[tuple[nn.Module, nn.Module]] | None = None,
     ) -> None:
+        if not isinstance(model, nn.Module):
+            raise check.fail("PLMonitor", "model", "be a torch.nn.Module", type(model).__name__)
         if (optimizer is None) == (step_size is None):
-            raise check.fail("PLMonitor", "optimizer", "be given, or a step_size instead", repr(optimizer))
+            given = "neither" if optimizer is None else "both"
+            raise check.fail("PLMonitor", "optimizer", "be given, or a step_size instead", given)
         self._optimizer, self._parameters = optimizer, list(model.parameters())
         if optimizer is not None:
             self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -137,6 +140,9 @@ class PLMonitor:
         gradients = [gradient for p in self._parameters if (gradient := p.grad) is not None]
         if not gradients:
             raise check.fail("PLMonitor.step", "model", "have gradients: call it after loss.backward()", "none")
+        if isinstance(loss, Tensor) and loss.numel() != 1:
+            must = "be the scalar that backward() was called on"
+            raise check.fail("PLMonitor.step", "loss", must, f"shape {tuple(loss.shape)}")
         value = loss.item() if isinstance(loss, Tensor) else float(loss)
         if self._minibatch:
             norm, agreement = None, self._agreement(gradients)
