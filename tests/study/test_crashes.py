@@ -252,5 +252,18 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, workers, short_chunks):
 def test_half_a_trial_is_no_result(tmp_path):
     """A run that catches Ctrl-C returns what it has; the study is to take it for an interruption."""
     study, folder = Study.from_toml(spec("cut_short")), tmp_path / "store"
-    assert run_study(study, folder).ending is Ending.INTERRUPTED
+    report = run_study(study, folder)
+    assert report.ending is Ending.INTERRUPTED
     assert not any((trials["outcome"] == b"INTERRUPTED").any() for _, trials in results(folder))
+    assert report.made == 40 + 2  # those that were finished before it, also of its own chunk
+
+
+def test_ctrl_c_ends_jobs_of_arrays_and_plans(tmp_path):
+    study, folder = Study.from_toml(spec("cut_short")), tmp_path / "store"
+    tw.study.export_array(study, folder, jobs=1)
+    with pytest.raises(KeyboardInterrupt):
+        tw.study.run_array_task(folder, 0)
+    assert run_study(study, folder).made == 0  # interrupted again, at the trial that was next
+    assert sum(len(trials) for _, trials in results(folder)) == 40 + 2
+    with pytest.raises(KeyboardInterrupt):
+        tw.study.plan(study, workers=1)

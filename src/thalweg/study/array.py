@@ -132,6 +132,8 @@ def run_array_task(store: str | Path, job: int) -> tuple[int, list[str]]:
             made += len(done.chunk.trials)
         if done.error is not None:
             problems.append(done.error)
+        if done.interrupted:
+            raise KeyboardInterrupt
     return made, problems
 
 

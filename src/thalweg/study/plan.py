@@ -144,6 +144,8 @@ def _time_some(study: Study, costs: CostModel) -> int:
             if expected is not None and expected > left:
                 continue
             done = perform(Task(study.seed, cell, 0, 3))
+            if done.interrupted:
+                raise KeyboardInterrupt
             error = done.error
             if done.chunk is not None:
                 costs.observe(cell, len(done.chunk.trials), done.chunk.seconds)

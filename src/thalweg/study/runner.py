@@ -110,7 +110,7 @@ def run_study(
     Returns
     -------
     RunReport
-        Ctrl-C lets the trials in flight finish; twice drops them.
+        Ctrl-C lets the chunks in flight finish, but ends a flow between two steps; twice drops the trials in flight.
 
     Raises
     ------
@@ -277,6 +277,8 @@ class _Driver:
             count = len(done.chunk.trials)
             self._costs.observe(task.cell, count, done.chunk.seconds)
             self._made, self._losses, reached = self._made + count, 0, task.first + count
+        if done.interrupted:
+            raise KeyboardInterrupt
         if done.error is not None:
             self._problems.append(done.error)
             self._failed.add((task.cell.key, reached))

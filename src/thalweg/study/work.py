@@ -25,11 +25,12 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Done:
-    """What became of a task: the results up to the first trial that raised, and what that one said."""
+    """What became of a task: the results up to the first trial that raised, and what that one said; or up to Ctrl-C."""
 
     task: Task
     chunk: Chunk | None
     error: str | None
+    interrupted: bool = False
 
 
 def perform(task: Task) -> Done:
@@ -37,13 +38,16 @@ def perform(task: Task) -> Done:
     from .. import __version__
     from ..flow.solve import blas_libraries
 
-    records, error = [], None
+    records, error, interrupted = [], None, False
     with blas_libraries().limit(limits=1, user_api="blas"):
         _warm_up(task.cell.method, task.cell.law)
         begun = time.perf_counter()
         for trial in range(task.first, task.last):
             try:
                 records.append(task.cell.run(task.seed, trial))
+            except KeyboardInterrupt:
+                interrupted = True  # the trials before this one are finished, and kept
+                break
             except Exception as raised:
                 error = f"trial {trial} of {task.cell.label}: {type(raised).__name__}: {' '.join(str(raised).split())}"
                 break
@@ -52,7 +56,7 @@ def perform(task: Task) -> Done:
     if records:
         trials = np.array(records, TRIAL)
         chunk = Chunk(task.seed, task.cell, trials, seconds, time.time(), _memory(), __version__)
-    return Done(task, chunk, error)
+    return Done(task, chunk, error, interrupted)
 
 
 @cache
