@@ -108,12 +108,15 @@ def test_nothing_that_a_file_holds_is_run(tmp_path, capfd):
 
 def test_broken_files(tmp_path):
     path = saved(tmp_path, nn.Linear(2, 1).state_dict())
-    path.write_bytes(path.read_bytes()[:300])
-    assert_refused(run("certify", path), "checkpoint.pt")
-    path.write_text("no checkpoint")
-    assert_refused(run("certify", path), "checkpoint.pt")
-    path.write_bytes(b"")
-    assert_refused(run("certify", path), "checkpoint.pt")
+    whole = path.read_bytes()
+    for content, words in (
+        (whole[:300], "not a complete one"),
+        (b"no checkpoint", "or is no checkpoint"),
+        (b"hello", "no PyTorch checkpoint"),  # its first letter is an instruction to pickle
+        (b"", "not a complete one"),
+    ):
+        path.write_bytes(content)
+        assert_refused(run("certify", path), "checkpoint.pt", words)
     assert_refused(run("certify", tmp_path / "nowhere.pt"), "no file")
 
 
@@ -131,7 +134,7 @@ W, a = torch.ones(3, 2), torch.ones(1, 3)
         ({"0.weight": W, "2.weight": torch.ones(1, 4)}, "does not follow"),
         ({"0.weight": W, "2.weight": torch.ones(4, 3)}, "--model deep-linear"),
         ({"0.weight": W, "2.weight": torch.ones(3, 3), "4.weight": a}, "--model deep-linear"),
-        ({"0.weight": W, "2.weight": a, "2.bias": torch.ones(1)}, "no bias in the last layer"),
+        ({"0.weight": W, "2.weight": a, "2.bias": torch.ones(1)}, "checkpoint.pt' must have no bias in the last layer"),
         ({"0.weight": W, "0.bias": torch.ones(3), "1.weight": a}, "deep linear"),
         ({"0.weight": W * float("nan"), "2.weight": a}, "finite"),
         ({"0.weight": W, "2.weight": a}, "--data FILE"),
@@ -151,3 +154,5 @@ def test_options_that_do_not_fit(trained, tmp_path):
     other = saved(tmp_path, {"0.weight": W, "2.weight": a})
     assert_refused(run("certify", other, *table), "2 inputs", "20")
     assert_refused(run("certify", other, "--model", "deep-linear", "--slope", 0.5), "slope")
+    for word in ("random", "negative-identity"):
+        assert_refused(run("certify", other, "--model", "deep-linear", "--target", word), "--target FILE", word)

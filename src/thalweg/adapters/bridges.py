@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _validate as check
+from .._errors import InputError
 from .._typing import FloatArray
 from ..data.dataset import Dataset
 from ..networks.deep_linear import DeepLinearNetwork
@@ -61,7 +62,7 @@ def from_torch(module: torch.nn.Module) -> ShallowNetwork | DeepLinearNetwork:
     """
     from .torch.chains import layers_of
 
-    return network_of("from_torch", *layers_of(module))
+    return network_of("The 'module' parameter of from_torch", *layers_of(module))
 
 
 def to_torch(
@@ -142,24 +143,27 @@ Layer = tuple[FloatArray, FloatArray | None]
 
 
 def network_of(
-    owner: str, layers: list[Layer], activation: str | None, slope: float
+    what: str, layers: list[Layer], activation: str | None, slope: float
 ) -> ShallowNetwork | DeepLinearNetwork:
-    """Build a network from weights and biases in PyTorch's scaling; `activation` None for a deep linear one."""
+    """Build a network from weights and biases in PyTorch's scaling; `activation` None for a deep linear one.
+
+    `what` they are of begins the sentences that refuse them.
+    """
     if activation is None:
         for k, (_, b) in enumerate(layers):
-            _refuse_bias(owner, b, f"layer {k + 1} of a deep linear network")
+            _refuse_bias(what, b, f"layer {k + 1} of a deep linear network")
         return DeepLinearNetwork([W for W, _ in layers])
     (W, b), (A, c) = layers
     if len(A) != 1:
-        raise check.fail(owner, "module", "have one output", f"{len(A)}")
-    _refuse_bias(owner, c, "the last layer")
+        raise InputError(f"{what} must have one output. Got {len(A)}.")
+    _refuse_bias(what, c, "the last layer")
     W = W if b is None else np.column_stack([W, b])
     return ShallowNetwork.from_unnormalised(W, A[0], activation, slope)
 
 
-def _refuse_bias(owner: str, bias: FloatArray | None, where: str) -> None:
+def _refuse_bias(what: str, bias: FloatArray | None, where: str) -> None:
     if bias is not None and np.any(bias):
-        must = (
-            f"have no bias in {where}, or one of zero: subtract it from the labels, and build the layer with bias=False"
+        raise InputError(
+            f"{what} must have no bias in {where}, or one of zero: subtract it from the labels, and build the layer "
+            f"with bias=False. Got a bias of up to {np.abs(bias).max():.3g}."
         )
-        raise check.fail(owner, "module", must, f"a bias of up to {np.abs(bias).max():.3g}")

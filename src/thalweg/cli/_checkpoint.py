@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._errors import InputError
+from ._linear import DRAWN
 from ._model import Model
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ def _target(data: Path | None, target: str | None) -> Target:
     if data is not None:
         samples = _samples(data, target, False)
         return Target.regression(samples.X, samples.y, name=samples.name)
-    if target is None:
-        raise InputError("A deep linear checkpoint needs --target FILE, a matrix, or --data FILE --target COLUMN.")
+    if target is None or target in DRAWN:
+        got = "" if target is None else f" Got {target!r}."
+        raise InputError(
+            f"A deep linear checkpoint needs --target FILE, a matrix, or --data FILE --target COLUMN.{got}"
+        )
     return Target(read_matrix("--target", Path(target)), name=Path(target).name)

@@ -37,6 +37,8 @@ AlphaOption = Annotated[float, typer.Option(help="zas: size of the layers that a
 ZeroLayerOption = Annotated[int | None, typer.Option(help="zas: number of the zero layer, the last if left out.")]
 BetaOption = Annotated[float, typer.Option(help="zas: makes the zero layer this number times the identity.")]
 ScaleOption = Annotated[float | None, typer.Option(help="Other deep linear starts: their scale, as in tw.init.")]
+# Targets that are not read from a file.
+DRAWN = ("random", "negative-identity")
 # Options of the start, and of both verbs where the network is deep linear.
 OPTIONS = ("depth", "dim", "alpha", "zero_layer", "beta", "scale")
 
@@ -75,7 +77,7 @@ class LinearOptions:
         word = self.target
         if word is None:
             raise InputError("Give the target by --target random|negative-identity|FILE.")
-        if word not in ("random", "negative-identity"):
+        if word not in DRAWN:
             refuse(ctx, ("dim",), "--target random|negative-identity; a file has its own size")
             return Target(read_matrix("--target", Path(word)), name=Path(word).name)
         dim = check.positive_int(f"thalweg {ctx.info_name}", "dim", self.dim)

@@ -68,15 +68,17 @@ def read_checkpoint(path: Path, model: str | None = None, slope: float = 0.0) ->
     if kind == "deep-linear":
         if slope:
             raise InputError(f"A deep linear network has no slope, and {str(path)!r} was read as one.")
-        words = f"a deep linear network of {len(weights)} layers, as a checkpoint holds no activations"
-        return Checkpoint(network_of(str(path), weights, None, 0.0), words, False)
+        many = f"{len(weights)} layer{'s' if len(weights) > 1 else ''}"
+        words = f"a deep linear network of {many}, as a checkpoint holds no activations"
+        return Checkpoint(network_of(repr(str(path)), weights, None, 0.0), words, False)
     if len(weights) != 2:
         raise InputError(f"A network with one hidden layer has two layers. {str(path)!r} holds {', '.join(layers)}.")
     activation = "leaky_relu" if slope else "relu"
-    network = network_of(str(path), weights, activation, slope)
+    network = network_of(repr(str(path)), weights, activation, slope)
     has_bias = weights[0][1] is not None
     words = (
-        f"one hidden layer of {len(weights[0][0])} {'leaky ReLU' if slope else 'ReLU'} neurons"
+        f"one hidden layer of {len(weights[0][0])} {'leaky ReLU' if slope else 'ReLU'} "
+        f"neuron{'s' if len(weights[0][0]) > 1 else ''}"
         f"{' with biases' if has_bias else ''}, as a checkpoint holds no activations"
     )
     return Checkpoint(network, words, has_bias)
@@ -91,8 +93,10 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
         raise InputError(f"There is no file {str(path)!r}.") from None
     except pickle.UnpicklingError:
         raise InputError(f"{str(path)!r} holds more than weights, or is no checkpoint: {_SAVE}.") from None
-    except (OSError, *BROKEN_FILE) as error:
-        raise InputError(f"{str(path)!r} is not a complete PyTorch checkpoint: {reason(error)}.") from None
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {reason(error)}.") from None
+    except BROKEN_FILE:  # what these say is of PyTorch's insides
+        raise InputError(f"{str(path)!r} is no PyTorch checkpoint, or not a complete one.") from None
     for name in _NESTED:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(name), Mapping):
             loaded = loaded[name]
