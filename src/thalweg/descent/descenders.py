@@ -79,7 +79,7 @@ class ModeDescent:
         gains = top**2 * (1 + form.hidden * (w / np.where(a == 0, 1.0, a)) ** 2)
         power = float(np.sum((self._lam * errors) ** 2 * gains))
         drift = float(np.abs(2 * form.alpha * g + g**2 - w**2).max()) / form.alpha**2 if form.hidden else 0.0
-        values = -np.sort(-np.abs(w * top))
+        values = np.sort(np.abs(w * top))[::-1]
         curvature = power / excess if excess > 0 else 0.0
         return LinearState(t, excess, curvature, values, drift, lambda: form.network(self._U, self._Z, w, g))
 

@@ -398,6 +398,11 @@ def test_files_words_and_pictures(tmp_path):
     assert "ages" in str(traj)
     assert "bound" in traj._repr_html_()
     assert len(traj.plot().axes) == 3
+    assert "fell by a factor of" in str(traj)
+    risen = tw.descend(tw.init.zas(2, 2), tw.Target(np.eye(2)), step_size=3.0, steps=1)  # the error from 1 to 2
+    assert "1 to 4, its excess rose by a factor of 4" in str(risen)
+    none = tw.flow(tw.init.zas(2, 2), tw.Target(np.zeros((2, 2))), t_end=1.0)
+    assert "factor" not in str(none)
     (tmp_path / "half.npz").write_bytes((tmp_path / "run.npz").read_bytes()[:300])
     with pytest.raises(tw.InputError, match="complete saved LinearTrajectory"):
         LinearTrajectory.load(tmp_path / "half.npz")

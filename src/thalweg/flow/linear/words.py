@@ -19,14 +19,12 @@ def verdict(traj: LinearTrajectory) -> str:
 
 def facts(traj: LinearTrajectory) -> list[tuple[str, str]]:
     """Return the lines of the print-out as (heading, text)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        factor = traj.excess[0] / traj.excess[-1]
     last = traj.singular_values[-1]
     lines = [
         ("network", repr(traj.start)),
         ("target", repr(traj.target)),
         ("route", f"{traj.route}: {traj.why}"),
-        ("loss", f"{traj.loss[0]:.3g} to {traj.loss[-1]:.3g}, its excess fell by a factor of {factor:.3g}"),
+        ("loss", f"{traj.loss[0]:.3g} to {traj.loss[-1]:.3g}{_change(traj.excess[0], traj.excess[-1])}"),
         ("curvature", f"{traj.curvature[-1]:.3g} at the end"),
         ("values", f"singular values of the product {last[0]:.4g} to {last[-1]:.4g}"),
         ("guarantee", traj.guarantee),
@@ -37,3 +35,12 @@ def facts(traj: LinearTrajectory) -> list[tuple[str, str]]:
     lines += [("note", note) for note in traj.notes]
     advice = str(traj.outcome).partition(". ")[2]
     return [*lines, ("next", advice)] if advice else lines
+
+
+def _change(first: float, last: float) -> str:
+    """Return by what factor the excess loss fell or rose; nothing where one of them is 0."""
+    if not (first > 0 and last > 0) or first == last:
+        return ""
+    fell = last < first
+    factor = first / last if fell else last / first
+    return f", its excess {'fell' if fell else 'rose'} by a factor of {factor:.3g}"

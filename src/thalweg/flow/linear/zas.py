@@ -41,7 +41,7 @@ class ClockRoute:
         modes = self._clock.at(times)
         excess, curvature = mode_loss(self._sigma, self._lam, modes)
         for k, t in enumerate(times):
-            values = -np.sort(-np.abs(modes.p[k]))
+            values = np.sort(np.abs(modes.p[k]))[::-1]
             w = modes.w[k]
             yield LinearState(float(t), float(excess[k]), float(curvature[k]), values, 0.0, self._builder(w)), wanted[k]
 
