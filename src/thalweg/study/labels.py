@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .cell import Cell
 
 # What cells may differ in besides n, d, p and the method.
-_AXES = ("step_size", "precision", "law", "init", "scale", "slope", "covered")
+_AXES = ("step_size", "precision", "law", "init", "scale", "slope")
 
 
 def labels(groups: Sequence[tuple[Cell, ...]]) -> tuple[list[str], str]:
@@ -34,4 +34,4 @@ def _described(group: tuple[Cell, ...]) -> list[str]:
     width = f"p = {first.p}" if first.p == last.p else f"p = {first.p} to {last.p}"
     others = [(name, getattr(first, name)) for name in _AXES]
     words = ["" if value is None else f"{name.replace('_', ' ')} {value}" for name, value in others]
-    return [inputs, width, first.method, *words]
+    return [inputs, width, first.method, *words, "covered" if first.covered else ""]
