@@ -71,7 +71,7 @@ def test_the_page_names_the_seed_and_the_whole_specification(store, tmp_path):
     assert SPEC.strip() in [text.strip() for text in page.texts]
     assert "<dt>seed</dt><dd>7" in page.text
     assert "<dt>cells</dt><dd>p = 30, descend, step size 1.0, precision float64, law sphere" in page.text
-    assert "covered" not in page.text
+    assert "covered False" not in page.text
     assert "Complete: 48 trials in 6 cells" in page.text
     assert not page.of("progress")
     assert "<script>alert" not in page.text
