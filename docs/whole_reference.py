@@ -14,7 +14,10 @@ def on_page_content(html: str, page: Any, **_: object) -> None:
     if page.file.src_uri != "reference.md":
         return
     for name in re.findall(r"^::: ([\w.]+)", page.markdown, re.MULTILINE):
-        found = pkgutil.resolve_name(name)
+        try:
+            found = pkgutil.resolve_name(name)
+        except (ImportError, AttributeError):  # of an extra that is not installed: the pages are made without
+            continue
         exported = getattr(found, "__all__", ()) if inspect.ismodule(found) and name != "thalweg" else ()
         for each in exported:
             public = getattr(found, each)
