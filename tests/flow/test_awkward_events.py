@@ -266,3 +266,20 @@ def test_a_neuron_between_opposite_inputs_rests_at_zero(kernel):
     assert traj.events.sum() <= 2
     assert traj.audit.energy_error < 1e-3
     assert_allclose(preactivations(traj), brute_force.flow_of(start, data, times).z, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [2, 4, 5])
+@pytest.mark.parametrize("angle", [1e-4, 1e-6, 1e-8])
+def test_samples_that_are_nearly_equal_flow_as_equal_ones(angle, seed):
+    """Their kinks nearly coincide, and what holds a neuron on both is next to singular."""
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(16, 12)) / np.sqrt(12), rng.normal(size=16)
+    X[4:8], y[4:8] = X[:4], y[:4]
+    nearly = X + angle * np.random.default_rng(seed + 99).normal(size=X.shape) / 12
+    network, times = tw.init.dominated(12, 8, seed=seed), np.linspace(0.0, 40.0, 9)
+    equal = tw.flow(network, tw.Dataset(X, y), t_end=40.0, times=times)
+    traj = tw.flow(network, tw.Dataset(nearly, y), t_end=40.0, times=times)
+    assert traj.outcome is tw.Outcome.REACHED_END
+    heights = np.abs(nearly @ traj.final.W.T)
+    assert ((heights[:8] < 1e-12) & (heights[[4, 5, 6, 7, 0, 1, 2, 3]] < 10 * angle)).any()
+    assert_allclose(traj.loss, equal.loss, rtol=5 * angle + 1e-6)

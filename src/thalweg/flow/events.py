@@ -23,7 +23,19 @@ import numpy as np
 from numba import njit
 
 from .._typing import FloatArray, IntArray, ModeArray
-from .sliding_set import add_held, add_scaled, dot, enter, hold_still, leave, link, place_of, project
+from .sliding_set import (
+    MOST_INFLATION,
+    add_held,
+    add_scaled,
+    dot,
+    enter,
+    hold_still,
+    invert,
+    leave,
+    link,
+    place_of,
+    project,
+)
 
 ACTIVE, INACTIVE, SLIDING, DEPENDENT, UNKNOWN = 1, -1, 0, 2, 3
 DONE, TOO_MANY_EVENTS, CYCLING = 0, 1, 2
@@ -141,8 +153,11 @@ def change_mode(room, who, target, count):
     before = room.modes[who]
     if before == SLIDING:
         place = place_of(who, room.members, count)
+        inflation = room.inverse[place, place] * room.norms[who] ** 2
         leave(room.inverse, count, room.members, place)
         count -= 1
+        if inflation > MOST_INFLATION:
+            invert(room.rows, room.norms, room.members, count, room.links, room.inverse)
         for q in range(2):
             room.pull[q, place] = room.pull[q, count]
     link(room.rows, who, room.members, count, room.links)
@@ -169,6 +184,30 @@ def change_mode(room, who, target, count):
         count += 1
     room.modes[who] = target
     return count
+
+
+@njit(cache=True, nogil=True)
+def make_way(room, who, count, tau):
+    """Lower the force of a dependent pair, the sliding ones making up for it, until one of them all is at its bound.
+
+    Nearly parallel inputs need this: what is left of the pair's velocity is too small to tell which force would hold
+    it, yet it says that `minus` is too much. `enter` has just left its combination of the sliding ones in `inverse`.
+    """
+    reach = room.minus[0, who] - room.plus[0, who] + tau * (room.minus[1, who] - room.plus[1, who])
+    first, bound = -1, 0
+    for k in range(count):
+        i, share = room.members[k], room.inverse[count, k]
+        f = room.hold[0, k] + tau * room.hold[1, k]
+        if share > 0.0:  # this one's force rises
+            slack, side = room.minus[0, i] + tau * room.minus[1, i] - f, INACTIVE
+        else:
+            slack, side = f - room.plus[0, i] - tau * room.plus[1, i], ACTIVE
+        if max(slack, 0.0) < reach * abs(share):
+            reach, first, bound = max(slack, 0.0) / abs(share), i, side
+    if first < 0:
+        return change_mode(room, who, ACTIVE, count)
+    count = change_mode(room, first, bound, count)
+    return change_mode(room, who, SLIDING, count)
 
 
 @njit(cache=True, nogil=True)
@@ -293,7 +332,10 @@ def run_neuron(room, size, count, reach, end):
             pivots += 1
             if pivots > 120 + 4 * size:
                 return CYCLING, events, tangential, count
+            dependent = room.modes[who] == DEPENDENT
             count = change_mode(room, who, target, count)
+            if dependent and room.modes[who] == DEPENDENT:
+                count = make_way(room, who, count, tau)
         for i in range(size):
             room.at_kink[i] = room.at_kink[i] and (room.modes[i] == SLIDING or room.modes[i] == DEPENDENT)
         add_held(room.rows, room.drive, room.members, room.hold, count, room.total)

@@ -9,7 +9,10 @@ from __future__ import annotations
 from numba import njit
 
 # The Schur complement, relative to |x|^2, below which an input counts as a combination of the sliding ones.
-SCHUR_TOLERANCE = 1e-10
+SCHUR_TOLERANCE = 3e-12
+# Inverse of the relative Schur complement of a member that leaves above which the rest is inverted afresh: what the
+# others had of it loses as many digits.
+MOST_INFLATION = 1e4
 
 _FAST = {"contract", "reassoc", "nsz", "arcp"}
 
@@ -77,7 +80,7 @@ def add_held(rows, drive, members, hold, count, total):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def enter(inverse, count, links, corner):
+def enter(inverse, count, links, corner, tolerance=SCHUR_TOLERANCE):
     """Grow the inverse of K_SS by one member; False if its input depends on the others."""
     schur = corner
     for i in range(count):
@@ -86,7 +89,7 @@ def enter(inverse, count, links, corner):
             total += inverse[i, k] * links[k]
         inverse[count, i] = total
         schur -= total * links[i]
-    if schur <= SCHUR_TOLERANCE * corner:
+    if schur <= tolerance * corner:
         return False
     for i in range(count):
         scale = inverse[count, i] / schur
@@ -115,6 +118,14 @@ def leave(inverse, count, members, place):
             inverse[k, place] = inverse[k, last]
         inverse[place, place] = inverse[last, last]
         members[place] = members[last]
+
+
+@njit(cache=True, nogil=True)
+def invert(rows, norms, members, count, links, inverse):
+    """Make the inverse of K_SS afresh."""
+    for k in range(count):
+        link(rows, members[k], members, k, links)
+        enter(inverse, k, links, norms[members[k]] ** 2, 0.0)
 
 
 @njit(cache=True, nogil=True)
