@@ -15,7 +15,7 @@ class Outcome(Enum):
     True
     """
 
-    REACHED_END = "The flow reached t_end. Continue with tw.flow(traj.final, data, t_end=...) if you need more."
+    REACHED_END = "The flow reached t_end. Flow on from traj.final if you need more."
     LOSS_BELOW = "The loss fell below the level asked for."
     STATIONARY = (
         "The flow has come to rest at a positive loss: a stationary point that is not a fit. "

@@ -33,6 +33,8 @@ def test_a_floor_is_taken_off():
     traj = tw.flow(lambda w: 3 + 0.5 * jnp.sum(w**2), jnp.ones(2), t_end=3.0, floor=3.0)
     np.testing.assert_allclose(traj.curvature, 2.0, rtol=1e-5)
     np.testing.assert_allclose(traj.average_curvature, 2.0, rtol=1e-5)
+    below = tw.flow(lambda w: 3 + 0.5 * jnp.sum(w**2), jnp.ones(2), t_end=3.0, floor=5.0)
+    assert np.isnan(below.average_curvature).all()
 
 
 def test_deep_linear_networks_agree_with_their_exact_route():
@@ -99,7 +101,7 @@ def test_long_stretches_and_stops():
     assert rest.outcome.name == "STATIONARY"
     fit = tw.flow(lambda w: jnp.sum(w**2), jnp.zeros(2), t_end=20.0)  # no gradient, and no loss
     assert fit.outcome.name == "ROUNDING_FLOOR"
-    with pytest.raises(tw.InputError, match="Certified must be a Dataset"):
+    with pytest.raises(tw.InputError, match="leave out Certified"):
         tw.flow(lambda w: jnp.sum(w**2), jnp.ones(2), t_end=1.0, stop=tw.LossBelow(1e-9) | tw.Certified())
 
 

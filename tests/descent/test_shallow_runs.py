@@ -205,7 +205,7 @@ def test_words_and_picture(run):
         ({"record": []}, "'record' parameter"),
         ({"record": [3, 3]}, "increase, within"),
         ({"record": [0, 11]}, "increase, within"),
-        ({"stop": 3}, "'stop' parameter"),
+        ({"stop": 3}, "'stop' parameter of descend"),
         ({"momentum": 0.5}, "'momentum' parameter of descend must be left out: it is for deep linear"),
         ({"kernel": "numpy"}, "'kernel' parameter of descend must be left out"),
         ({"network": tw.ShallowNetwork(np.full((3, 10), 1e90), np.full(3, 1e90))}, "overflows in float64"),

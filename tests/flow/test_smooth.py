@@ -148,6 +148,7 @@ def test_bad_flows_and_other_verbs_are_refused():
         (lambda: tw.flow(network, network, t_end=1.0), "'data'"),
         (lambda: tw.flow(network, data, t_end=-1.0), "'t_end'"),
         (lambda: tw.flow(network, data, t_end=1.0, rtol=1.0), "'rtol'"),
+        (lambda: tw.flow(network, data, t_end=1.0, stop=tw.LossBelow(1e-9) | tw.Certified()), "leave out Certified"),
         (lambda: tw.certify(network, data), "ShallowNetwork"),
         (lambda: tw.descend(network, data, step_size=1.0, steps=1), "ShallowNetwork"),
     ):

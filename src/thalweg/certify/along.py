@@ -55,14 +55,15 @@ class Certified(Stop):
         if self.step_size is not None:
             check.real("Certified", "step_size", self.step_size, above=0.0)
 
-    def begin(self, data: Dataset | Target) -> Stop:
+    def begin(self, data: Dataset | Target | None) -> Stop:
         """Prepare the inputs once for the run."""
+        if data is None:
+            must = "leave out Certified(): only ReLU, leaky ReLU and deep linear networks have certificates"
+            raise check.fail("flow", "stop", must, repr(self))
         if isinstance(data, Target):
             return LinearWatch(data, self.step_size)
         if self.step_size is not None:
             raise check.fail("Certified", "step_size", "be left out for shallow networks", self.step_size)
-        if not isinstance(data, Dataset):
-            raise check.fail("Certified", "data", "be a Dataset", type(data).__name__)
         return _Watch(data)
 
     def __call__(self, state: RunningState) -> Outcome | None:

@@ -21,7 +21,7 @@ def average(t: FloatArray, loss: FloatArray, local: FloatArray) -> FloatArray:
         Times, losses, less their floor if there is one, and local curvatures.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        rate = np.log(loss[0] / loss) / (t - t[0])
+        rate = np.where(loss < 0, np.nan, np.log(loss[0] / loss)) / (t - t[0])
     return np.where(t > t[0], rate, local)
 
 

@@ -87,7 +87,7 @@ def descend_deep_linear(
     momentum = check.real(owner, "momentum", momentum, at_least=0.0, below=1.0)
     check.one_of(owner, "kernel", kernel, ("numba", "numpy"))
     eta = _step_size(network, target, step_size, momentum)
-    condition = as_stop(stop).begin(target)
+    condition = as_stop(stop, owner).begin(target)
     form, spectrum = zero_asymmetric(network), target.spectrum
     descender: Descender
     if form is not None and spectrum is not None:

@@ -63,7 +63,7 @@ def flow_smooth(
     from scipy.integrate import DOP853
 
     model, wanted = _checked(network, data, t_end, times, rtol)
-    condition, begun, end = as_stop(stop).begin(data), time.monotonic(), float(t_end)
+    condition, begun, end = as_stop(stop).begin(None), time.monotonic(), float(t_end)
     scale = np.sqrt(np.mean(model.start[:-1] ** 2)) or 1.0
     solver = DOP853(model.velocity, 0.0, model.start, end, rtol=float(rtol), atol=1e-3 * float(rtol) * scale)
     rows = [model.row(0.0, model.start)] if wanted is None or (wanted.size and wanted[0] == 0.0) else []

@@ -63,8 +63,11 @@ class Stop:
     True
     """
 
-    def begin(self, data: Dataset | Target) -> Stop:
-        """Return the condition for one run on these data: itself, unless it keeps notes or needs the data."""
+    def begin(self, data: Dataset | Target | None) -> Stop:
+        """Return the condition for one run: itself, unless it keeps notes or needs the data.
+
+        These are None for networks and losses of which nothing can be proved.
+        """
         return self
 
     def __call__(self, state: RunningState) -> Outcome | None:
@@ -163,22 +166,22 @@ class AnyOf(Stop):
 
     stops: tuple[Stop, ...]
 
-    def begin(self, data: Dataset | Target) -> Stop:
+    def begin(self, data: Dataset | Target | None) -> Stop:
         return AnyOf(tuple(stop.begin(data) for stop in self.stops))
 
     def __call__(self, state: RunningState) -> Outcome | None:
         return next((outcome for stop in self.stops if (outcome := stop(state)) is not None), None)
 
 
-def as_stop(condition: object) -> Stop:
+def as_stop(condition: object, owner: str = "flow") -> Stop:
     """Accept a Stop, a function of the running state, or None (never)."""
     if condition is None:
         return AnyOf(())
     if isinstance(condition, type):
         must = f"be an instance: write {condition.__name__}(...)"
-        raise check.fail("flow", "stop", must, f"the class {condition.__name__}")
+        raise check.fail(owner, "stop", must, f"the class {condition.__name__}")
     if isinstance(condition, Stop):
         return condition
     if callable(condition):
         return Predicate(condition)
-    raise check.fail("flow", "stop", "be a stop condition, a function of the running state, or None", repr(condition))
+    raise check.fail(owner, "stop", "be a stop condition, a function of the running state, or None", repr(condition))

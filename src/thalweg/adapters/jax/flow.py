@@ -102,7 +102,7 @@ def flow(
     if wanted is None:
         wanted = np.concatenate([[0.0], np.geomspace(1e-4, 1.0, 100), np.linspace(0.0, 1.0, 102)[1:]]) * float(t_end)
         wanted = np.unique(wanted)
-    begun, condition = time.monotonic(), as_stop(stop).begin(loss)  # type: ignore[arg-type]  # there are no data
+    begun, condition = time.monotonic(), as_stop(stop).begin(None)
     with jax.enable_x64(True), DeferredInterrupt() as interrupt, Progress(progress, float(t_end)) as bar:
         run = _Run(loss, params, rtol, floor, solver)
         if run.kinks:

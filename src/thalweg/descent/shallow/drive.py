@@ -61,7 +61,7 @@ def descend_shallow(
     """Run gradient descent on a shallow network; see `thalweg.descend`."""
     eta, steps = fitting(_OWNER, network, data, step_size, steps, precision)
     wanted = _wanted(record, steps, data.n)
-    condition = as_stop(stop).begin(data)
+    condition = as_stop(stop, _OWNER).begin(data)
     with blas_libraries().limit(limits=1, user_api="blas"), DeferredInterrupt() as interrupt:
         run, series = ShallowDescent(network, data, eta, loss_level(condition), precision), _Record()
         with Progress(progress, eta * steps, "descending") as bar:
