@@ -46,6 +46,32 @@ def depth(recorded: dict[str, Any]) -> str:
     return table(["task", "method", *heads], ([*kind, *(cell(kind, depth) for depth in depths)] for kind in kinds))
 
 
+def flow(recorded: dict[str, Any]) -> str:
+    """How many times as long as thalweg each peer takes to the same error of the preactivations."""
+    cases = list(recorded["cases"].values())
+    ours = [
+        next(run for run in case["runs"] if run["method"] == "thalweg" and run["rtol"] == case["chosen_rtol"])
+        for case in cases
+    ]
+
+    def cell(peer: str, case: dict[str, Any], own: float) -> str:
+        need = next((need for need in case["needs"]["z"] if need["method"] == peer), None)
+        if need is None:
+            return ""
+        times = (need["least"] if need["how"] == "more than" else need["seconds"]) / own
+        said = f"{times:.2g}" if times < 99.5 else f"{times:.0f}"
+        return {"measured": said, "extrapolated": f"about {said}", "more than": f"over {said}"}[need["how"]]
+
+    heads = ("{n}, {d}, {p}, {t_end:g}".format(**case["case"]) for case in cases)
+    first = [f"{run['median_seconds']:.2g} s ({run['errors']['z']:.0e})" for run in ours]
+    peers = [need["method"] for need in cases[0]["needs"]["z"]]
+    rows = [
+        [peer, *(cell(peer, case, run["median_seconds"]) for case, run in zip(cases, ours, strict=True))]
+        for peer in peers
+    ]
+    return table(["samples, inputs, neurons, time", *heads], [["thalweg", *first], *rows])
+
+
 def descent(recorded: dict[str, Any]) -> str:
     """Milliseconds a step on the published experiment, and successes."""
     names = list(next(iter(recorded.values())))
@@ -76,7 +102,12 @@ def monitor(recorded: dict[str, Any]) -> str:
     return table(["network", "watched", "ms a step", "added"], lines)
 
 
-TABLES: dict[str, Callable[[dict[str, Any]], str]] = {"depth": depth, "descent": descent, "monitor": monitor}
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "depth": depth,
+    "descent": descent,
+    "monitor": monitor,
+    "flow": flow,
+}
 
 
 def page(text: str) -> str:
