@@ -110,7 +110,9 @@ def test_the_reading_tells_of_bounds_as_such(table):
     ratio = flow["low"][0] / budget["threshold"][1]
     assert "3 of 3 trials converge" in said
     assert "only a lower bound of N is known" in said
-    assert f"{ratio:.1f} times the thresholds" in said
+    assert f"{ratio:.1f} times the threshold of" in said
+    nothing = {**table, "low": np.where(table["way"] == "flow", 0.0, table["low"])}
+    assert "lower limit of N" not in figure.read(nothing)
 
 
 def test_the_picture_draws_arrows_on_bounds_alone(table):
