@@ -14,10 +14,11 @@ SCHUR_TOLERANCE = 3e-12
 # others had of it loses as many digits.
 MOST_INFLATION = 1e4
 
-_FAST = {"contract", "reassoc", "nsz", "arcp"}
+# Sums may be taken in any order; NaN and infinity keep their meaning.
+FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def dot(x, y):
     """Inner product of two short rows."""
     total = 0.0
@@ -26,14 +27,14 @@ def dot(x, y):
     return total
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def add_scaled(x, scale, y):
     """x += scale * y."""
     for k in range(x.shape[0]):
         x[k] += scale * y[k]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def project(rows, chosen, count, line, out):
     """out[:, k] = coefficients of <rows[chosen[k]], line(tau)>; line is (2, m). Explicit loops: no array views."""
     for k in range(count):
@@ -45,7 +46,7 @@ def project(rows, chosen, count, line, out):
         out[0, k], out[1, k] = constant, linear
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def link(rows, who, members, count, links):
     """Inner products of one input with those of the sliding set."""
     for k in range(count):
@@ -56,7 +57,7 @@ def link(rows, who, members, count, links):
         links[k] = total
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def hold_still(inverse, pull, count, hold):
     """Forces of the sliding pairs, hold = -K_SS^-1 pull, where pull is the drive on them."""
     for k in range(count):
@@ -67,7 +68,7 @@ def hold_still(inverse, pull, count, hold):
         hold[0, k], hold[1, k] = constant, linear
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def add_held(rows, drive, members, hold, count, total):
     """total = drive with the forces of the sliding pairs."""
     for q in range(rows.shape[1]):
@@ -79,7 +80,7 @@ def add_held(rows, drive, members, hold, count, total):
             total[1, q] += linear * rows[i, q]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def enter(inverse, count, links, corner, tolerance=SCHUR_TOLERANCE):
     """Grow the inverse of K_SS by one member; False if its input depends on the others."""
     schur = corner

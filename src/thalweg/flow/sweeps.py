@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from .events import ACTIVE, DONE, INACTIVE, SLIDING, make_room, run_neuron
-from .sliding_set import add_scaled, dot
+from .sliding_set import FAST, add_scaled, dot
 
 # A pair is tracked through a step if its velocity, taken so many times over, could bring it to its kink, or if it
 # lies within so many times the neuron's root mean square move. Too few costs repeats, too many costs work: the
@@ -26,8 +26,6 @@ APPROACH, MARGIN = 1.5, 0.3
 CHANGES_KEPT = 24
 # Candidates of a neuron that fit before more room is made.
 ROOM = 64
-
-_FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
 @njit(cache=True, nogil=True)
@@ -133,7 +131,7 @@ def settle(
         keep(room, chosen, count, kept[j, 1] + changes, kept_members[j], kept_inverse[j], kept[j])
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def choose(modes, z, velocity, step, asked, chosen):
     """Collect the pairs of one neuron that may meet their kink within the step; return how many."""
     square = 0.0
@@ -221,7 +219,7 @@ def inspect(first, last, modes, z, asked, wanted):
     return missed
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def sums(first, last, z, a, out):
     """Add sum_j a_j z_jk over the neurons with z_jk > 0 to out[0], over the others to out[1]; out is (2, k)."""
     for j in range(first, last):
@@ -231,7 +229,7 @@ def sums(first, last, z, a, out):
             out[1, i] += a[j] * (value if value < 0.0 else 0.0)
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def sum_speeds(first, last, modes, velocity, z, a, a_speed, out):
     """Add d/dt of what `sums` adds."""
     for j in range(first, last):
@@ -241,7 +239,7 @@ def sum_speeds(first, last, modes, velocity, z, a, a_speed, out):
             out[1, i] += value if modes[j, i] == INACTIVE else 0.0
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def correlate(first, last, z, right, count, out):
     """Write a_j' = (1/n) sum_i r_i sigma(z_ji) into out (p,); right (2, k) are the residuals, count is n."""
     for j in range(first, last):
@@ -252,7 +250,7 @@ def correlate(first, last, z, right, count, out):
         out[j] = total / count
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def correlate_speeds(first, last, modes, velocity, z, right, right_speed, count, out):
     """Write a_j'' = (1/n) sum_i d/dt (r_i sigma(z_ji)) into out (p,)."""
     for j in range(first, last):

@@ -103,7 +103,7 @@ def integrate(model: Model, t_end: float, times: FloatArray | None, rtol: float)
     # variables are kept far more accurate than the loss.
     tolerance = float(np.clip(1e-4 * rtol, 2e-13, 1e-9))
     stiff = model.depth >= _STIFF_DEPTH and model.start.size <= _STIFF_UNKNOWNS
-    may_leave = not stiff and model.start.size <= _LEAVING_UNKNOWNS
+    may_leave = model.start.size <= _LEAVING_UNKNOWNS
     wanted = [t_end] if times is None else [float(t) for t in times]
     first = model.state(0.0, model.start)
     yield first, times is None or wanted[0] == 0.0
